@@ -1,0 +1,1 @@
+"""The agent on the glasses: captures, understands, strips what is sensitive, and sends interest events."""

@@ -1,0 +1,153 @@
+"""The lines written for the project: read, check, and take out what repeats.
+
+A file of lines is tab-separated, `label<TAB>text`, one line an utterance; `#` starts a comment. A label is
+- one or more sendable topic ids, the most specific first, joined by commas: `672` or `1637,672`;
+- `none`: harmless, and of no topic;
+- a sensitive category, one of `CATEGORIES`.
+
+    python tools/models/lines.py check FILE...      what is wrong or repeats, and counts by label; exits 1 on a fault
+    python tools/models/lines.py prune FILE...      rewrites the files without wrong lines and near-duplicates
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "protos/python"))
+
+from inkling import topics
+
+CATEGORIES = (
+    "religion",
+    "philosophical_belief",
+    "sexual_orientation",
+    "political_views",
+    "health",
+    "ethnic_origin",
+    "trade_union",
+    "children",
+)
+NONE = "none"
+WORDS = range(1, 61)
+"""How many words a line may have; commands of one word are real."""
+NEAR = 0.75
+"""Jaccard similarity of two lines' word pairs from which the later one counts as a near-duplicate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One written line. `label` is a category, `none`, or topic ids joined by commas."""
+
+    path: Path
+    number: int
+    label: str
+    text: str
+
+    @property
+    def topic_ids(self) -> tuple[int, ...]:
+        return () if self.label == NONE or self.label in CATEGORIES else tuple(map(int, self.label.split(",")))
+
+    @property
+    def category(self) -> str | None:
+        return self.label if self.label in CATEGORIES else None
+
+    def fault(self) -> str | None:
+        """What is wrong with the line, or None."""
+        if self.label != NONE and self.label not in CATEGORIES:
+            for part in self.label.split(","):
+                if not part.isdigit():
+                    return f"label {self.label!r} is neither topic ids, 'none' nor a category"
+                if int(part) not in topics.sendable():
+                    return f"topic {part} may not be sent ({topics.withheld().get(int(part), 'unknown id')})"
+        if len(self.text.split()) not in WORDS:
+            return f"{len(self.text.split())} words, allowed are {WORDS.start} to {WORDS.stop - 1}"
+        return None
+
+
+def read(path: Path) -> list[Line]:
+    """The lines of one file. Raises `ValueError` naming file and line where there is no tab."""
+    lines = []
+    for number, raw in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not raw.strip() or raw.startswith("#"):
+            continue
+        label, tab, text = raw.partition("\t")
+        if not tab:
+            raise ValueError(f"{path}:{number}: no tab between label and text")
+        lines.append(Line(path, number, label.strip(), text.strip()))
+    return lines
+
+
+def _shingles(text: str) -> frozenset[tuple[str, ...]]:
+    words = re.findall(r"[\w']+", text.lower())
+    return frozenset(zip(words, words[1:], strict=False)) if len(words) > 2 else frozenset({tuple(words)})
+
+
+def near_duplicates(lines: Sequence[Line]) -> dict[int, int]:
+    """For each line that repeats an earlier one: its index to the earlier one's (Jaccard of word pairs >= NEAR)."""
+    holders: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    sets: list[frozenset[tuple[str, ...]]] = []
+    found: dict[int, int] = {}
+    for index, line in enumerate(lines):
+        mine = _shingles(line.text)
+        sets.append(mine)
+        shared = Counter(other for pair in mine for other in holders[pair])
+        for other, count in shared.most_common(20):
+            if count / (len(mine) + len(sets[other]) - count) >= NEAR:
+                found[index] = other
+                break
+        else:
+            for pair in mine:
+                holders[pair].append(index)
+    return found
+
+
+def _where(line: Line) -> str:
+    return f"{line.path.name}:{line.number}"
+
+
+def check(paths: Iterable[Path]) -> bool:
+    """Prints faults, repeats and counts; True where there is no fault."""
+    lines = [line for path in paths for line in read(path)]
+    faults = [(line, fault) for line in lines if (fault := line.fault())]
+    for line, fault in faults[:50]:
+        print(f"{_where(line)}: {fault}: {line.text[:80]}")
+    repeats = near_duplicates(lines)
+    for index, earlier in list(repeats.items())[:40]:
+        print(f"{_where(lines[index])} repeats {_where(lines[earlier])}: {lines[index].text[:90]}")
+    counts = Counter(line.category or ("none" if not line.topic_ids else line.topic_ids[0]) for line in lines)
+    print(" ".join(f"{label}:{count}" for label, count in sorted(counts.items(), key=str)))
+    openings = Counter(" ".join(line.text.lower().split()[:2]) for line in lines)
+    print("commonest openings:", ", ".join(f"{opening} {count}" for opening, count in openings.most_common(12)))
+    print(f"{len(lines)} lines, {len(faults)} faults, {len(repeats)} near-duplicates")
+    return not faults
+
+
+def prune(paths: Sequence[Path]) -> None:
+    """Rewrites each file without faulty lines and without lines that repeat an earlier one of any of the files."""
+    lines = [line for path in paths for line in read(path)]
+    gone = {index for index, line in enumerate(lines) if line.fault()} | near_duplicates(lines).keys()
+    for path in paths:
+        kept = [line for index, line in enumerate(lines) if line.path == path and index not in gone]
+        path.write_text("".join(f"{line.label}\t{line.text}\n" for line in kept), encoding="utf-8")
+    print(f"{len(lines) - len(gone)} lines kept, {len(gone)} taken out")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=("check", "prune"))
+    parser.add_argument("files", nargs="+", type=Path)
+    args = parser.parse_args()
+    if args.action == "prune":
+        prune(args.files)
+        return 0
+    return 0 if check(args.files) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
