@@ -19,6 +19,8 @@ InklingError
 No message holds a token, a topic, or anything else that tells about a person.
 """
 
+# ruff: noqa: N818  (named after the answer they give, as the wire contract names them)
+
 from __future__ import annotations
 
 
