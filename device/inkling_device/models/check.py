@@ -93,7 +93,8 @@ def check(name: str) -> CheckResult:
         cosine = compare(_answers(model, known.inputs), known.outputs)
     except ValueError as error:
         raise ModelMismatchError(
-            f"the model {name!r} ({file.path().name}) does not take the stored input: {error}. Install the package again."
+            f"the model {name!r} ({file.path().name}) does not take the stored input: {error}."
+            " Install the package again."
         ) from error
     if not cosine >= MINIMUM_COSINE:
         raise ModelMismatchError(
@@ -115,7 +116,7 @@ def record(name: str, inputs: Sequence[KnownInput] | None = None) -> None:
 
 
 def compare(outputs: Sequence[npt.NDArray[np.float32]], expected: Sequence[npt.NDArray[np.float32]]) -> float:
-    """The smallest cosine between an output and the one expected; -1 where the shapes differ or nothing was expected."""
+    """The smallest cosine between an output and the one expected; -1 if they do not pair up."""
     if not expected or [output.shape for output in outputs] != [answer.shape for answer in expected]:
         return -1.0
     return min(_cosine(output.ravel(), answer.ravel()) for output, answer in zip(outputs, expected, strict=True))
