@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -111,8 +111,10 @@ class Observation:
     """What was said or typed; None for photos and video."""
     sight: Sight | None = field(default=None, repr=False)
     """What was seen; None for words."""
-    sensitive: Sequence[tuple[str, float]] = field(default=(), repr=False)
-    """Probabilities by sensitive category, as the classifier gives them."""
+    sensitive: Mapping[str, float] = field(default_factory=dict, repr=False)
+    """Probability of each sensitive category, as the classifier gives them."""
+    heard_confidence: float = 1.0
+    """Of speech, the mean confidence of its words, 0 to 1; 1 for everything else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 A file of lines is tab-separated, `label<TAB>text`, one line an utterance; `#` starts a comment. A label is
 - one or more sendable topic ids, the most specific first, joined by commas: `672` or `1637,672`;
 - `none`: harmless, and of no topic;
-- a sensitive category, one of `CATEGORIES`.
+- a sensitive category, one of `CATEGORIES`, or `not_english`.
 
     python tools/models/lines.py check FILE...      what is wrong or repeats, and counts by label; exits 1 on a fault
     python tools/models/lines.py prune FILE...      rewrites the files without wrong lines and near-duplicates
@@ -33,6 +33,7 @@ CATEGORIES = (
     "trade_union",
     "children",
 )
+NOT_ENGLISH = "not_english"
 NONE = "none"
 WORDS = range(1, 61)
 """How many words a line may have; commands of one word are real."""
@@ -51,15 +52,15 @@ class Line:
 
     @property
     def topic_ids(self) -> tuple[int, ...]:
-        return () if self.label == NONE or self.label in CATEGORIES else tuple(map(int, self.label.split(",")))
+        return () if self.label == NONE or self.category else tuple(map(int, self.label.split(",")))
 
     @property
     def category(self) -> str | None:
-        return self.label if self.label in CATEGORIES else None
+        return self.label if self.label in CATEGORIES or self.label == NOT_ENGLISH else None
 
     def fault(self) -> str | None:
         """What is wrong with the line, or None."""
-        if self.label != NONE and self.label not in CATEGORIES:
+        if self.label != NONE and self.category is None:
             for part in self.label.split(","):
                 if not part.isdigit():
                     return f"label {self.label!r} is neither topic ids, 'none' nor a category"

