@@ -8,13 +8,13 @@ Speech that is not addressed to the assistant reaches the wake spotter, which kn
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from inkling_device.listen.transcriber import Transcriber
 from inkling_device.listen.voice import FRAME_BYTES, FRAME_SECONDS, Hysteresis, VoiceActivity
-from inkling_device.listen.wake import WakeSpotter
+from inkling_device.listen.wake import Spotted, WakeSpotter
 from inkling_device.observation import AudioChunk, Utterance
 
 
@@ -45,6 +45,13 @@ class _Frame(NamedTuple):
     voiced: bool
 
 
+class _Call(NamedTuple):
+    """The wake phrase and what followed it so far."""
+
+    phrase: list[_Frame]
+    since: list[_Frame]
+
+
 class Listener:
     """Hears utterances in a stream of sound. Not for two threads at once, but for `push_to_talk` and `mute`."""
 
@@ -66,6 +73,7 @@ class Listener:
         self._pre_roll: deque[_Frame] = deque(maxlen=_frames(self._settings.pre_roll))
         self._pressed = False
         self._muted = False
+        self._stale = False
 
     @property
     def muted(self) -> bool:
@@ -83,14 +91,17 @@ class Listener:
     def mute(self, muted: bool = True) -> None:
         """While muted, sound is thrown away unheard; what was half heard before is forgotten."""
         self._muted = muted
+        self._stale = self._stale or muted
 
     def hear(self, chunk: AudioChunk) -> list[Utterance]:
         """Takes the next sound; the utterances to the assistant that ended in it, mostly none.
 
         May take as long as the chunk lasts: call it outside the event loop.
         """
-        if self._muted:
+        if self._stale:
+            self._stale = False
             self._forget()
+        if self._muted:
             return []
         sound = self._rest + chunk.pcm
         whole = len(sound) - len(sound) % FRAME_BYTES
@@ -116,7 +127,7 @@ class Listener:
             self._pressed = False
             if self._addressed is None:
                 self._forget_speech()
-                self._addressed = _Addressed(self._transcriber, self._settings)
+                self._addressed = _Addressed(self._transcriber, self._settings, [])
         if self._addressed is not None:
             return self._listen([frame])
         return self._wait(frame)
@@ -128,9 +139,7 @@ class Listener:
             self._pre_roll.append(frame)
             return None if self._speech is None else self._end_of_speech(self._speech)
         if self._speech is None:
-            self._speech = _Speech(self._wake, self._settings)
-            for earlier in self._pre_roll:
-                self._speech.add(earlier)
+            self._speech = _Speech(self._wake, self._settings, self._pre_roll)
             self._pre_roll.clear()
         return self._address(self._speech.add(frame))
 
@@ -138,13 +147,13 @@ class Listener:
         self._speech = None
         return self._address(speech.end())
 
-    def _address(self, since: list[_Frame] | None) -> Utterance | None:
-        """Opens the gate with the frames `since` the wake phrase, if it was found."""
-        if since is None:
+    def _address(self, call: _Call | None) -> Utterance | None:
+        """Opens the gate if the wake phrase was found."""
+        if call is None:
             return None
         self._forget_speech()
-        self._addressed = _Addressed(self._transcriber, self._settings)
-        return self._listen(since)
+        self._addressed = _Addressed(self._transcriber, self._settings, call.phrase)
+        return self._listen(call.since)
 
     def _listen(self, frames: Iterable[_Frame]) -> Utterance | None:
         """Addressed: feeds the transcriber until the utterance ends, and closes the gate."""
@@ -178,52 +187,56 @@ class Listener:
 class _Speech:
     """One stretch of speech that may hold the wake phrase."""
 
-    def __init__(self, wake: WakeSpotter, settings: ListenSettings) -> None:
+    def __init__(self, wake: WakeSpotter, settings: ListenSettings, pre_roll: Iterable[_Frame]) -> None:
         self._wake = wake
         self._block = _frames(settings.spotting_block)
-        self._kept: deque[_Frame] = deque(maxlen=_frames(settings.memory))
-        self._count = 0
-        self._unspotted: list[bytes] = []
+        self._kept: deque[_Frame] = deque(pre_roll, maxlen=_frames(settings.memory))
+        self._count = len(self._kept)
+        self._unspotted = [frame.pcm for frame in self._kept]
 
-    def add(self, frame: _Frame) -> list[_Frame] | None:
-        """The frames since the wake phrase, once it is found."""
+    def add(self, frame: _Frame) -> _Call | None:
+        """The call to the assistant, once it is heard."""
         self._kept.append(frame)
         self._count += 1
         self._unspotted.append(frame.pcm)
         if len(self._unspotted) < self._block:
             return None
-        return self._since(self._spot())
+        return self._call(self._spot())
 
-    def end(self) -> list[_Frame] | None:
+    def end(self) -> _Call | None:
         """The same, at the end of the stretch."""
         found_early = self._spot() if self._unspotted else None
         found_late = self._wake.end()
-        return self._since(found_late if found_early is None else found_early)
+        return self._call(found_early or found_late)
 
-    def _spot(self) -> float | None:
+    def _spot(self) -> Spotted | None:
         block = b"".join(self._unspotted)
         self._unspotted.clear()
         return self._wake.feed(block)
 
-    def _since(self, ended_at: float | None) -> list[_Frame] | None:
-        if ended_at is None:
+    def _call(self, spotted: Spotted | None) -> _Call | None:
+        if spotted is None:
             return None
-        forgotten = self._count - len(self._kept)
-        return list(self._kept)[max(_frames(ended_at) - forgotten, 0) :]
+        kept = list(self._kept)
+        forgotten = self._count - len(kept)
+        start = max(_frames(spotted.start) - forgotten, 0)
+        end = max(_frames(spotted.end) - forgotten, 0)
+        return _Call(kept[start:end], kept[end:])
 
 
 class _Addressed:
     """One utterance to the assistant, from the open gate to its end."""
 
-    def __init__(self, transcriber: Transcriber, settings: ListenSettings) -> None:
+    def __init__(self, transcriber: Transcriber, settings: ListenSettings, phrase: Sequence[_Frame]) -> None:
         self._transcriber = transcriber
         self._settings = settings
-        self._untold: list[bytes] = []
+        self._untold = [frame.pcm for frame in phrase]
         self._block = _frames(settings.transcribing_block)
         self._frames = 0
         self._voiced = 0
         self._quiet = 0
         self.over = False
+        transcriber.begin(leave_out=len(phrase) * FRAME_SECONDS)
 
     def add(self, frame: _Frame) -> Utterance | None:
         self._frames += 1
@@ -241,9 +254,8 @@ class _Addressed:
     def end(self) -> Utterance | None:
         """Ends here, whether or not the speaker does."""
         self.over = True
-        ended = self._transcriber.feed(self._told())
-        rest = self._transcriber.finish()
-        return rest if ended is None else ended
+        parts = (self._transcriber.feed(self._told()), self._transcriber.finish())
+        return _joined([part for part in parts if part is not None])
 
     def _told(self) -> AudioChunk:
         chunk = AudioChunk(b"".join(self._untold))
@@ -255,6 +267,13 @@ class _Addressed:
         if self._voiced * FRAME_SECONDS < self._settings.first_word:
             return seconds >= self._settings.patience
         return self._quiet * FRAME_SECONDS >= self._settings.end_silence or seconds >= self._settings.longest
+
+
+def _joined(parts: Sequence[Utterance]) -> Utterance | None:
+    """Parts of one utterance as one, as sure as the least sure of them."""
+    if not parts:
+        return None
+    return Utterance(" ".join(part.words for part in parts), min(part.confidence for part in parts))
 
 
 def _frames(seconds: float) -> int:

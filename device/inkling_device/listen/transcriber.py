@@ -22,6 +22,14 @@ class SpeechModelError(Exception):
 class Transcriber(Protocol):
     """Turns sound that is meant for the assistant into words."""
 
+    def begin(self, leave_out: float = 0.0) -> None:
+        """What comes next is a new utterance; words in its first `leave_out` seconds are the wake phrase, not its own.
+
+        The phrase is heard along, because words without the sound before them are misheard. Calling this is only
+        needed to leave something out.
+        """
+        ...
+
     def feed(self, chunk: AudioChunk) -> Utterance | None:
         """Takes the next sound; an utterance if one ended in it. May take as long as the chunk lasts."""
         ...
@@ -51,12 +59,27 @@ class VoskTranscriber:
     def __init__(self, model: vosk.Model) -> None:
         self._recognizer = vosk.KaldiRecognizer(model, SAMPLE_RATE)
         self._recognizer.SetWords(True)
+        self._fed_bytes = 0
+        self._own_words_from = 0.0
+
+    def begin(self, leave_out: float = 0.0) -> None:
+        # Vosk counts seconds over everything it was ever fed.
+        self._own_words_from = self._fed_bytes / (2 * SAMPLE_RATE) + leave_out
 
     def feed(self, chunk: AudioChunk) -> Utterance | None:
-        return _utterance(self._recognizer.Result()) if self._recognizer.AcceptWaveform(chunk.pcm) else None
+        self._fed_bytes += len(chunk.pcm)
+        return self._utterance(self._recognizer.Result()) if self._recognizer.AcceptWaveform(chunk.pcm) else None
 
     def finish(self) -> Utterance | None:
-        return _utterance(self._recognizer.FinalResult())
+        return self._utterance(self._recognizer.FinalResult())
+
+    def _utterance(self, result: str) -> Utterance | None:
+        heard: Sequence[dict[str, Any]] = json.loads(result).get("result", ())
+        words = [word for word in heard if (word["start"] + word["end"]) / 2 >= self._own_words_from]
+        if not words:
+            return None
+        confidence = sum(word["conf"] for word in words) / len(words)
+        return Utterance(" ".join(word["word"] for word in words), min(confidence, 1.0))
 
 
 class FakeTranscriber:
@@ -65,6 +88,10 @@ class FakeTranscriber:
     def __init__(self, utterances: Sequence[Utterance]) -> None:
         self._coming = list(utterances)
         self.fed = bytearray()
+        self.left_out = 0.0
+
+    def begin(self, leave_out: float = 0.0) -> None:
+        self.left_out = leave_out
 
     def feed(self, chunk: AudioChunk) -> Utterance | None:
         self.fed += chunk.pcm
@@ -79,11 +106,3 @@ def transcribe_addressed(transcriber: Transcriber, sound: AudioChunk) -> list[Ut
     blocks = range(0, len(sound.pcm), _BLOCK_BYTES)
     heard = [transcriber.feed(AudioChunk(sound.pcm[start : start + _BLOCK_BYTES])) for start in blocks]
     return [utterance for utterance in [*heard, transcriber.finish()] if utterance is not None]
-
-
-def _utterance(result: str) -> Utterance | None:
-    words: Sequence[dict[str, Any]] = json.loads(result).get("result", ())
-    if not words:
-        return None
-    confidence = sum(word["conf"] for word in words) / len(words)
-    return Utterance(" ".join(word["word"] for word in words), min(confidence, 1.0))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import Protocol
 
+import numpy as np
 import webrtcvad
 
 from inkling_device.observation import SAMPLE_RATE
@@ -12,6 +14,11 @@ from inkling_device.observation import SAMPLE_RATE
 FRAME_SECONDS = 0.03
 """The longest frame that WebRTC's detector takes, and so the fewest calls."""
 FRAME_BYTES = round(SAMPLE_RATE * FRAME_SECONDS) * 2
+
+_RISE_PER_FRAME = 1.01
+"""How fast the room's level may rise: doubles in two seconds."""
+_RISE_FROM_NOTHING = 0.5
+"""So that it can leave 0, after digital silence."""
 
 
 class VoiceActivity(Protocol):
@@ -23,14 +30,26 @@ class VoiceActivity(Protocol):
 
 
 class WebRtcVoiceActivity:
-    """The detector of WebRTC: a Gaussian mixture over six frequency bands."""
+    """The detector of WebRTC, a Gaussian mixture over six frequency bands, asked only about what stands out.
 
-    def __init__(self, strictness: int = 2) -> None:
-        """`strictness` from 0 (lets most through) to 3 (asks for clear speech)."""
+    Steady noise passes for speech with it, so a frame must also be louder than the room by `margin`. The room's level
+    follows quiet frames at once and rises slowly, so that speech does not become the room.
+    """
+
+    def __init__(self, strictness: int = 2, *, margin: float = 2.0, quietest: float = 40.0) -> None:
+        """`strictness` from 0 (lets most through) to 3 (asks for clear speech); `margin` is a ratio of amplitudes;
+        below `quietest` (root mean square of samples, -58 dB of full scale) no frame is speech."""
         self._detector = webrtcvad.Vad(strictness)
+        self._margin = margin
+        self._quietest = quietest
+        self._room = 0.0
 
     def is_speech(self, frame: bytes) -> bool:
-        return bool(self._detector.is_speech(frame, SAMPLE_RATE))
+        samples = np.frombuffer(frame, np.int16).astype(np.float32)
+        level = math.sqrt(float(samples @ samples) / len(samples))
+        self._room = min(level, self._room * _RISE_PER_FRAME + _RISE_FROM_NOTHING)
+        loud_enough = level >= max(self._quietest, self._margin * self._room)
+        return loud_enough and bool(self._detector.is_speech(frame, SAMPLE_RATE))
 
 
 class Hysteresis:

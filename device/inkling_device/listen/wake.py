@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import vosk
@@ -19,14 +20,22 @@ class PhraseNotKnownError(Exception):
     """A word of the wake phrase is not in the speech model's vocabulary, so it could never be heard."""
 
 
+@dataclass(frozen=True, slots=True)
+class Spotted:
+    """Where in a stretch of speech the wake phrase is, in seconds from its start."""
+
+    start: float
+    end: float
+
+
 class WakeSpotter(Protocol):
     """Listens for one phrase in stretches of speech. It keeps no words but the phrase."""
 
-    def feed(self, pcm: bytes) -> float | None:
-        """Takes the next sound of this stretch: the second in it at which the phrase ended, once it is sure of one."""
+    def feed(self, pcm: bytes) -> Spotted | None:
+        """Takes the next sound of this stretch: where the phrase is, once it is sure of one."""
         ...
 
-    def end(self) -> float | None:
+    def end(self) -> Spotted | None:
         """The stretch is over: as `feed`, with what was still unsure. The next sound begins another stretch."""
         ...
 
@@ -62,34 +71,35 @@ class VoskWakeSpotter:
         self._stretch_start = 0
         self._impression_at: int | None = None
 
-    def feed(self, pcm: bytes) -> float | None:
+    def feed(self, pcm: bytes) -> Spotted | None:
         self._fed += len(pcm)
         if self._recognizer.AcceptWaveform(pcm):
             self._impression_at = None
-            return self._ended_at(self._recognizer.Result())
+            return self._spotted(self._recognizer.Result())
         if self._phrase not in json.loads(self._recognizer.PartialResult())["partial"]:
             self._impression_at = None
         elif self._impression_at is None:
             self._impression_at = self._fed
         elif self._fed - self._impression_at >= self._confirm_bytes:
             self._impression_at = None
-            return self._ended_at(self._recognizer.FinalResult())
+            return self._spotted(self._recognizer.FinalResult())
         return None
 
-    def end(self) -> float | None:
-        ended_at = self._ended_at(self._recognizer.FinalResult())
+    def end(self) -> Spotted | None:
+        spotted = self._spotted(self._recognizer.FinalResult())
         self._stretch_start = self._fed
         self._impression_at = None
-        return ended_at
+        return spotted
 
-    def _ended_at(self, result: str) -> float | None:
+    def _spotted(self, result: str) -> Spotted | None:
         """Vosk counts seconds over everything it was ever fed."""
         found: list[dict[str, Any]] = json.loads(result).get("result", [])
         size = len(self._words)
         for last in range(len(found) - 1, size - 2, -1):
             spoken = found[last - size + 1 : last + 1]
             if [word["word"] for word in spoken] == self._words and self._is_sure(spoken):
-                return float(spoken[-1]["end"]) - self._stretch_start / _BYTES_PER_SECOND
+                before = self._stretch_start / _BYTES_PER_SECOND
+                return Spotted(max(spoken[0]["start"] - before, 0.0), spoken[-1]["end"] - before)
         return None
 
     def _is_sure(self, spoken: list[dict[str, Any]]) -> bool:
@@ -105,16 +115,16 @@ class FakeWakeSpotter:
         self._found = False
         self.fed = bytearray()
 
-    def feed(self, pcm: bytes) -> float | None:
+    def feed(self, pcm: bytes) -> Spotted | None:
         self.fed += pcm
         self._heard += pcm
         position = -1 if self._found else self._heard.find(self._mark)
         if position < 0:
             return None
         self._found = True
-        return (position + len(self._mark)) / _BYTES_PER_SECOND
+        return Spotted(position / _BYTES_PER_SECOND, (position + len(self._mark)) / _BYTES_PER_SECOND)
 
-    def end(self) -> float | None:
+    def end(self) -> Spotted | None:
         self._heard.clear()
         self._found = False
         return None
