@@ -10,12 +10,15 @@ from inkling_server.errors import StartError
 
 
 def write_secret(path: Path, content: bytes) -> None:
-    """Writes a new file that only its owner can read, durably. Raises `FileExistsError` rather than overwrite."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    """Writes a new file that only its owner can read, whole or not at all, durable on return.
+
+    Raises `FileExistsError` rather than overwrite.
+    """
+    part = _written_aside(path, content)
+    try:
+        path.hardlink_to(part)
+    finally:
+        part.unlink()
     _sync_directory(path.parent)
 
 
@@ -32,13 +35,28 @@ def read_secret(path: Path, size: int) -> bytes:
 
 def replace_file(path: Path, content: bytes) -> None:
     """Writes a file so that whoever reads it finds the old content or the new, never a part; durable on return."""
+    _written_aside(path, content).replace(path)
+    _sync_directory(path.parent)
+
+
+def make_directory(path: Path) -> None:
+    """Makes a directory for its owner alone where it is missing. Raises `StartError` where that cannot be."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(f"the directory {path} cannot be made: {error.strerror}") from error
+
+
+def _written_aside(path: Path, content: bytes) -> Path:
+    """A file beside `path` that holds `content` durably and that only its owner can read."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    with part.open("wb") as file:
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    part.replace(path)
-    _sync_directory(path.parent)
+    return part
 
 
 def _sync_directory(directory: Path) -> None:

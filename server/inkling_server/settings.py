@@ -41,7 +41,7 @@ class Settings:
     @property
     def store_url(self) -> str:
         """The profile store's URL, given or by default."""
-        return self.store or f"sqlite:///{self.data_dir.absolute() / 'profiles.db'}"
+        return self.store or f"sqlite://{self.data_dir.absolute() / 'profiles.db'}"
 
     @property
     def accounts_path(self) -> Path:
