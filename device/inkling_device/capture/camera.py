@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -89,10 +90,9 @@ class Camera:
         while not stopped.is_set():
             self._restarts.started()
             device = self._open_device(self._source)
-            try:
+            with contextlib.suppress(cv2.error):  # a device that breaks is one that ended
                 self._watch(device, buffer, stopped)
-            finally:
-                device.release()
+            device.release()
             pause = self._restarts.ended()
             if not stopped.is_set():
                 _log.warning("the camera gives no pictures; opening it again in %.1f s", pause)

@@ -34,6 +34,7 @@ class MessageSocket:
         self._path = path
         self._buttons = buttons or {}
         self._waiting: asyncio.Queue[Message] = asyncio.Queue(_WAITING)
+        self._connected: set[asyncio.StreamWriter] = set()
 
     async def samples(self) -> AsyncGenerator[Message, None]:
         """Raises `SourceError` if the socket cannot be made, or another agent has it."""
@@ -44,6 +45,8 @@ class MessageSocket:
                 yield await self._waiting.get()
         finally:
             server.close()
+            for writer in self._connected:
+                writer.close()
             with contextlib.suppress(FileNotFoundError):
                 self._path.unlink()
 
@@ -76,6 +79,7 @@ class MessageSocket:
         raise OSError("another agent is listening on it")
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connected.add(writer)
         with contextlib.suppress(ConnectionError):
             try:
                 while (line := await _line(reader)) is not None:
@@ -83,6 +87,7 @@ class MessageSocket:
             except TooLargeError as error:
                 await _answer(writer, str(error))
         writer.close()
+        self._connected.discard(writer)
 
     def _take(self, line: bytes) -> str | None:
         """Takes one line; the error, if it was none."""

@@ -14,6 +14,8 @@ from inkling_device.observation import SAMPLE_RATE, AudioChunk, Utterance
 _BLOCK_BYTES = 8_000
 """A quarter of a second at a time, as Vosk's own examples feed files."""
 
+_MOMENT = bytes(2 * SAMPLE_RATE // 100)
+
 
 class SpeechModelError(Exception):
     """The speech model cannot be loaded."""
@@ -23,10 +25,9 @@ class Transcriber(Protocol):
     """Turns sound that is meant for the assistant into words."""
 
     def begin(self, leave_out: float = 0.0) -> None:
-        """What comes next is a new utterance; words in its first `leave_out` seconds are the wake phrase, not its own.
+        """What comes next is a new utterance, whatever came before; words in its first `leave_out` seconds are the wake phrase, not its own.
 
-        The phrase is heard along, because words without the sound before them are misheard. Calling this is only
-        needed to leave something out.
+        The phrase is heard along, because words without the sound before them are misheard.
         """
         ...
 
@@ -63,6 +64,10 @@ class VoskTranscriber:
         self._own_words_from = 0.0
 
     def begin(self, leave_out: float = 0.0) -> None:
+        # Vosk adapts to a voice, and mishears the next one for it. It forgets the voice with a final result, which it
+        # does not make right after an utterance that it ended itself, but for a moment of silence after that.
+        self.feed(AudioChunk(_MOMENT))
+        self._recognizer.FinalResult()
         # Vosk counts seconds over everything it was ever fed.
         self._own_words_from = self._fed_bytes / (2 * SAMPLE_RATE) + leave_out
 
@@ -103,6 +108,7 @@ class FakeTranscriber:
 
 def transcribe_addressed(transcriber: Transcriber, sound: AudioChunk) -> list[Utterance]:
     """Every utterance of `sound`, all of which is taken as meant for the assistant; nothing is cut away."""
+    transcriber.begin()
     blocks = range(0, len(sound.pcm), _BLOCK_BYTES)
     heard = [transcriber.feed(AudioChunk(sound.pcm[start : start + _BLOCK_BYTES])) for start in blocks]
     return [utterance for utterance in [*heard, transcriber.finish()] if utterance is not None]

@@ -20,7 +20,7 @@ MOST_KEY_FRAMES = 60
 
 _STEP = 5
 """Every so many frames one is compared: a scene shorter than a sixth of a second is no scene."""
-_REFRESH = 60
+_REFRESH = 40
 """After so many frames without a change of scene, another key frame, so that a still clip is judged by several."""
 _CHANGE = 0.35
 """Bhattacharyya distance of colour histograms (0 the same, 1 nothing in common) from which the scene is another."""
