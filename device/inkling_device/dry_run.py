@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
+from inkling import topics
 from rich.console import Console
 from rich.table import Table
 
-from inkling import topics
-from inkling_device.capture.files import UnreadableMediaError, read_photo, read_wav
-from inkling_device.observation import Clip, Message, Source, Utterance
+from inkling_device.capture.errors import CaptureError
+from inkling_device.capture.files import read_media
+from inkling_device.listen.transcriber import Transcriber, transcribe_addressed
+from inkling_device.observation import AudioChunk, Clip, Message, Photo, Source, Utterance
 from inkling_device.pipeline import Pipeline
 from inkling_device.privacy.guard import Verdict
 
 LONGEST_LINE = 65_536
 """Bytes of the longest text line that is read: what the message socket takes, too."""
-
-WAV = frozenset({".wav"})
-PHOTOS = frozenset({".jpg", ".jpeg", ".png"})
-CLIPS = frozenset({".mp4"})
-
-
-class AddressedTranscriber(Protocol):
-    """Transcribes a whole recording as addressed to the assistant."""
-
-    def __call__(self, pcm: bytes) -> Sequence[Utterance]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +59,11 @@ class Outcome:
 
 
 class DryRun:
-    """Runs inputs through the pipeline. `transcriber` is made at the first recording, for its model is large."""
+    """Runs inputs through the pipeline. `transcriber` is called at the first recording, for its model is large."""
 
-    def __init__(self, pipeline: Pipeline, transcriber: Callable[[], AddressedTranscriber]) -> None:
+    def __init__(self, pipeline: Pipeline, transcriber: Callable[[], Transcriber]) -> None:
         self._pipeline = pipeline
-        self._make_transcriber = transcriber
-        self._transcriber: AddressedTranscriber | None = None
+        self._transcriber = functools.cache(transcriber)
 
     def text_file(self, name: str, file: BinaryIO) -> Iterator[Outcome]:
         """One outcome for each line."""
@@ -89,30 +82,27 @@ class DryRun:
 
     def media(self, path: Path) -> Outcome:
         """The outcome for one WAV, JPEG, PNG or MP4 file."""
-        name, kind = str(path), path.suffix.lower()
+        name = str(path)
         try:
-            if kind in WAV:
-                return self._recording(name, path)
-            if kind in PHOTOS:
-                return Outcome(name, Source.PHOTO, self._pipeline.look(read_photo(path)))
-            if kind in CLIPS:
-                return Outcome(name, Source.VIDEO, self._pipeline.watch(Clip(str(path))))
-        except UnreadableMediaError as error:
+            match read_media(path):
+                case AudioChunk() as sound:
+                    return self._recording(name, sound)
+                case Photo() as photo:
+                    return Outcome(name, Source.PHOTO, self._pipeline.look(photo))
+                case Clip() as clip:
+                    return Outcome(name, Source.VIDEO, self._pipeline.watch(clip))
+        except CaptureError as error:
             return Outcome(name, error=str(error))
-        except OSError as error:
-            return Outcome(name, error=error.strerror or type(error).__name__)
-        return Outcome(name, error=f"{kind or 'no suffix'} is not one of .wav .jpg .jpeg .png .mp4")
 
-    def _recording(self, name: str, path: Path) -> Outcome:
-        pcm = read_wav(path)
-        if self._transcriber is None:
-            self._transcriber = self._make_transcriber()
-        heard = self._transcriber(pcm)
+    def _recording(self, name: str, sound: AudioChunk) -> Outcome:
+        """All of a recording as one thing said: one sensitive utterance in it drops the whole."""
+        heard = transcribe_addressed(self._transcriber(), sound)
         words = " ".join(utterance.words for utterance in heard)
         if not words:
             return Outcome(name, Source.VOICE, words="")
-        length = sum(len(utterance.words) for utterance in heard)
-        confidence = sum(utterance.confidence * len(utterance.words) for utterance in heard) / length
+        weights = [len(utterance.words) for utterance in heard]
+        confidences = [utterance.confidence for utterance in heard]
+        confidence = sum(map(operator.mul, confidences, weights)) / sum(weights)
         return Outcome(name, Source.VOICE, self._pipeline.hear(Utterance(words, confidence)), words)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import sys
 import tempfile
 from importlib import resources
 from pathlib import Path
@@ -18,16 +17,12 @@ from pathlib import Path
 import litert_torch
 import numpy as np
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as functional
 from ai_edge_quantizer import quantizer, recipe
+from train import WINDOW, Model
 from transformers import BertConfig, BertModel
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "device"), str(ROOT / "protos/python"), str(Path(__file__).parent)]
-
-from train import WINDOW, Model
-
-MODELS = ROOT / "device/inkling_device/models"
+MODELS = Path(__file__).resolve().parents[2] / "device/inkling_device/models"
 LARGEST = 25 * 1024 * 1024
 """Bytes that one model file may have."""
 MASKED = -10_000.0
@@ -66,7 +61,7 @@ class Exported(torch.nn.Module):
         scores = torch.softmax(torch.matmul(query, key.transpose(2, 3)) * size**-0.5 + padding, -1)
         context = torch.matmul(scores, value).permute(0, 2, 1, 3).reshape(1, WINDOW, heads * size)
         hidden = layer.attention.output.LayerNorm(layer.attention.output.dense(context) + hidden)
-        inner = F.gelu(layer.intermediate.dense(hidden))
+        inner = functional.gelu(layer.intermediate.dense(hidden))
         return layer.output.LayerNorm(layer.output.dense(inner) + hidden)
 
 

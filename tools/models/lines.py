@@ -12,14 +12,13 @@ A file of lines is tab-separated, `label<TAB>text`, one line an utterance; `#` s
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "protos/python"))
 
 from inkling import topics
 
@@ -86,7 +85,7 @@ def read(path: Path) -> list[Line]:
 
 def _shingles(text: str) -> frozenset[tuple[str, ...]]:
     words = re.findall(r"[\w']+", text.lower())
-    return frozenset(zip(words, words[1:], strict=False)) if len(words) > 2 else frozenset({tuple(words)})
+    return frozenset(itertools.pairwise(words)) if len(words) > 2 else frozenset({tuple(words)})
 
 
 def near_duplicates(lines: Sequence[Line]) -> dict[int, int]:

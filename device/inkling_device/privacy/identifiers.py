@@ -11,20 +11,22 @@ from inkling_device.observation import Observation
 from inkling_device.privacy.guard import Objection
 
 _EMAIL = re.compile(r"[\w.+-]+\s?@\s?[\w-]+(?:\.[\w-]+)+")
-_SPOKEN_EMAIL = re.compile(r"\b\w+ at (?:gmail|yahoo|outlook|hotmail|icloud|proton ?mail|[a-z]+) dot (?:com|org|net|co)\b", re.I)
-_URL_WITH_USER = re.compile(r"\bhttps?://\S*[?&=]\S+", re.I)
+_SPOKEN_EMAIL = re.compile(r"\b\w+ at [a-z]+(?: ?mail)? dot (?:com|org|net|co)\b", re.IGNORECASE)
+_URL_WITH_USER = re.compile(r"\bhttps?://\S*[?&=]\S+", re.IGNORECASE)
 _HANDLE = re.compile(r"(?<![\w@])@[A-Za-z_]\w{2,}")
 _DIGIT_RUN = re.compile(r"(?<![\w.])\+?\(?\d[\d\s().-]{5,22}\d(?!\w)")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:\s?[A-Z0-9]{4}){2,7}(?:\s?[A-Z0-9]{1,4})?\b")
 _SOCIAL_SECURITY = re.compile(r"\b\d{3}-\d{2}-\d{4}\b")
 _IP_ADDRESS = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b")
 _STREET = re.compile(
-    r"\b\d{1,5}[a-z]?\s+(?:[A-Z][\w']+\s+){1,3}(?:street|st|avenue|ave|road|rd|lane|ln|drive|boulevard|blvd|court|close"
+    r"\b\d{1,5}[a-z]?\s+(?!(?:minute|hour|mile|day|week|km|lane)s?\b)(?:[A-Z][\w']+\s+){1,3}(?:street|st|avenue|ave|road|rd|lane|ln|drive|boulevard|blvd|court|close"
     r"|terrace|crescent|way)\b",
-    re.I,
+    re.IGNORECASE,
 )
-_SPOKEN_DIGITS = re.compile(r"\b(?:(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double)[\s-]+){6,}", re.I)
-_SECRET = re.compile(r"\b(?:my|the) (?:password|passcode|pin|pin code|pin number) (?:is|to|=|:)", re.I)
+_SPOKEN_DIGITS = re.compile(
+    r"\b(?:(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double)[\s-]+){6,}", re.IGNORECASE
+)
+_SECRET = re.compile(r"\b(?:my|the) (?:password|passcode|pin|pin code|pin number) (?:is|to|=|:)", re.IGNORECASE)
 
 
 class IdentifierRule:
@@ -66,7 +68,7 @@ def _kind_of_number(text: str) -> str | None:
             return "card"
         if 9 <= len(digits) <= 15 or (match[0].startswith("+") and len(digits) >= 7):
             return "phone"
-        if len(digits) in (7, 8) and re.fullmatch(r"\d{3,4}[\s.-]\d{4}", match[0]):
+        if len(digits) in (7, 8) and re.fullmatch(r"\d{3}[\s.-]\d{4}", match[0]):
             return "phone"
     return None
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from inkling import topics
+
 from inkling_device.observation import Observation
 from inkling_device.privacy.guard import Objection
 
 
 class SendableRule:
-    """Objects to any topic that `inkling.topics` withholds or does not know, and names the reason it is withheld for."""
+    """Objects to any topic that `inkling.topics` withholds or does not know, and names the reason."""
 
     name = "not_sendable"
 

@@ -11,8 +11,8 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-
 from inkling import topics as vocabulary
+
 from inkling_device.observation import TopicScore
 from inkling_device.tflite import Model
 from inkling_device.understand.normalize import normalize
@@ -61,7 +61,7 @@ class Calibration:
     window: int
     """Tokens that the model reads at once, start and end marks among them."""
     branch_temperatures: Sequence[float]
-    """What each branch's logits are divided by, so that probabilities are right as often as they say (Guo et al. 2017)."""
+    """What the logits of each branch are divided by, so that a probability is right as often as it says (Guo 2017)."""
     category_temperature: float
     """The same for the categories."""
     topic_threshold: float

@@ -17,7 +17,8 @@ _LATIN_LETTER = re.compile(r"[A-Za-z]")
 _LOOKALIKE_WORD = re.compile(r"[^\W\d_]+")
 _LEET = str.maketrans("013457@$!|", "oieastasil")
 _LEET_WORD = re.compile(r"(?<![\w@$!|])(?=[\w@$!|]*[A-Za-z])(?=[\w@$!|]*[013457@$!|][\w@$!|]*[A-Za-z])[\w@$!|]{3,}")
-_PLAIN_MIXED = re.compile(r"[a-zA-Z]{1,3}\d+|\d+[a-zA-Z]{1,3}|[\d]+(?:st|nd|rd|th|s|am|pm|km|kg|mm|cm|gb|tb|ml)", re.I)
+_PLAIN_MIXED = re.compile(r"[A-Za-z]{1,3}\d+|\d+[A-Za-z]{1,3}")
+"""Numbers with a unit, an ordinal's ending or a model's letters, such as 7pm, 21st, mp3, k9: no disguise."""
 _SPELLED = re.compile(r"(?<![\w'])(?:[A-Za-z][ .\-_*]{1,2}){2,}[A-Za-z](?![\w'])")
 _REPEATED = re.compile(r"([A-Za-z])\1{2,}")
 
