@@ -7,15 +7,16 @@ is that of the middle day of its week: exponential forgetting, computed at readi
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from inkling.interests.v1.interests_pb2 import InterestSource
-from inkling.topics import taxonomy
+from inkling.topics import sendable, taxonomy
 
 from inkling_server.days import DAYS_A_WEEK, date_of, day_number
 from inkling_server.policy import Policy
-from inkling_server.profile import Cell, CellKey, Profile
+from inkling_server.profile import Profile, Sighting
 
 _MIDDLE_OF_WEEK = DAYS_A_WEEK // 2
 
@@ -49,45 +50,43 @@ class Interest:
 def interests(profile: Profile, policy: Policy, now: dt.date) -> list[Interest]:
     """What may be read of a profile on the day `now` (a date, or a time in UTC): the strongest first.
 
-    Blocked topics and sources, and what is past the policy's maximum age, are not read; of a paused profile, nothing.
+    Blocked topics and sources, what is past the policy's maximum age, and topics that were withheld meanwhile are not
+    read; of a paused profile, nothing.
     """
-    cells: dict[int, list[tuple[CellKey, Cell]]] = {}
-    for key, cell in _readable(profile, policy, now):
-        cells.setdefault(key.topic, []).append((key, cell))
-    found = [_interest(topic, entries, policy, day_number(now)) for topic, entries in cells.items()]
-    return sorted(found, key=lambda interest: (-interest.score, interest.topic))
+    found: dict[int, list[Sighting]] = {}
+    for sighting in _readable(profile, policy, now):
+        found.setdefault(sighting.topic, []).append(sighting)
+    read = [_interest(topic, sightings, policy, day_number(now)) for topic, sightings in found.items()]
+    return sorted(read, key=lambda interest: (-interest.score, interest.topic))
 
 
-def _readable(profile: Profile, policy: Policy, now: dt.date) -> Iterator[tuple[CellKey, Cell]]:
+def _readable(profile: Profile, policy: Policy, now: dt.date) -> Iterator[Sighting]:
     if profile.paused:
         return
-    oldest_week = policy.oldest_week(now)
-    known = taxonomy()
-    for contribution in profile.contributions.values():
-        for key, cell in contribution.cells.items():
-            if (
-                key.week >= oldest_week
-                and key.topic not in profile.blocked_topics
-                and key.source not in profile.blocked_sources
-                and key.topic in known
-            ):
-                yield key, cell
+    topics = sendable()
+    for sighting in profile.sightings(policy.oldest_week(now)):
+        if (
+            sighting.topic in topics
+            and sighting.topic not in profile.blocked_topics
+            and sighting.source not in profile.blocked_sources
+        ):
+            yield sighting
 
 
-def _interest(topic: int, cells: list[tuple[CellKey, Cell]], policy: Policy, today: int) -> Interest:
-    counts: dict[int, int] = {}
-    weeks: dict[int, int] = {}
-    percentages: dict[int, int] = {}
-    for key, cell in cells:
-        counts[key.source] = counts.get(key.source, 0) + cell.events
-        weeks[key.week] = weeks.get(key.week, 0) + cell.events
-        percentages[key.week] = percentages.get(key.week, 0) + cell.percentages
+def _interest(topic: int, sightings: Sequence[Sighting], policy: Policy, today: int) -> Interest:
+    counts: Counter[int] = Counter()
+    weeks: Counter[int] = Counter()
+    percentages: Counter[int] = Counter()
+    for sighting in sightings:
+        counts[sighting.source] += sighting.events
+        weeks[sighting.week] += sighting.events
+        percentages[sighting.week] += sighting.percentages
     return Interest(
         topic=topic,
         # Added up in the order of weeks, so that the same cells give the same sum to the last bit.
         score=sum(percentages[week] / 100 * _decay(week, policy, today) for week in sorted(weeks)),
-        first_day=date_of(min(key.week * DAYS_A_WEEK + cell.first_day for key, cell in cells)),
-        last_day=date_of(max(key.week * DAYS_A_WEEK + cell.last_day for key, cell in cells)),
+        first_day=date_of(min(sighting.first_day for sighting in sightings)),
+        last_day=date_of(max(sighting.last_day for sighting in sightings)),
         counts=dict(sorted(counts.items())),
         history=tuple((date_of(week * DAYS_A_WEEK), weeks[week]) for week in sorted(weeks)),
     )

@@ -8,27 +8,30 @@ which batches arrive; scores, which decay and are not whole, are computed when a
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple
+
+from inkling.storage.v1 import profile_pb2
 
 from inkling_server.days import DAYS_A_WEEK
 from inkling_server.errors import SequenceGap
 from inkling_server.policy import Policy
 
+# A push goes through dozens of these, so they are plain tuples: making one takes a tenth of a named tuple's time.
 
-class Event(NamedTuple):
-    """One interest event, valid under the policy."""
+Event = tuple[int, int, int, int]
+"""One interest event, valid under the policy: topic (a sendable id of the Audience Taxonomy 1.1), day (since
+1970-01-01), source (an `InterestSource` number), percentage (1 to 100)."""
 
-    topic: int
-    """A sendable id of the Audience Taxonomy 1.1."""
-    day: int
-    """Days since 1970-01-01."""
-    source: int
-    """An `InterestSource` number."""
-    percentage: int
-    """How sure the device was, 1 to 100."""
+CellKey = tuple[int, int]
+"""What the events of a cell have in common, besides their week: topic and source."""
+
+Cell = tuple[int, int, int, int]
+"""The events of one topic, week and source, added up: their number, the sum of their percentages, and the first and
+the last day on which there was one, 0 to 6 within the week."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +43,56 @@ class Batch:
     events: tuple[Event, ...]
 
 
-class CellKey(NamedTuple):
-    """What the events of a cell have in common."""
+class Sighting(NamedTuple):
+    """A cell as those who read profiles want it."""
 
     topic: int
+    source: int
+    """An `InterestSource` number."""
     week: int
     """Days since 1970-01-01 divided by 7."""
-    source: int
-
-
-class Cell(NamedTuple):
-    """The events of one topic, week and source, added up."""
-
     events: int
     """How many there were."""
     percentages: int
-    """Sum of the events' percentages."""
+    """Sum of their percentages."""
     first_day: int
-    """The first day on which there was one, 0 to 6 within the week."""
+    """The first day on which there was one, since 1970-01-01."""
     last_day: int
-    """The last day on which there was one, 0 to 6 within the week."""
+    """The last day on which there was one, since 1970-01-01."""
 
 
-Cells = Mapping[CellKey, Cell]
+@dataclass(frozen=True)
+class Week:
+    """The cells of one week. Past weeks hardly change, so each keeps its stored form once it was asked for."""
+
+    number: int
+    """Days since 1970-01-01 divided by 7."""
+    cells: Mapping[CellKey, Cell]
+
+    @functools.cached_property
+    def columns(self) -> bytes:
+        """The cells as a serialized `inkling.storage.v1.Contribution` that holds nothing but its columns."""
+        topics, sources = zip(*self.cells, strict=True)
+        events, percentages, first_days, last_days = zip(*self.cells.values(), strict=True)
+        return profile_pb2.Contribution(
+            topics=topics,
+            weeks=[self.number] * len(topics),
+            sources=sources,
+            counts=events,
+            percentages=percentages,
+            first_days=first_days,
+            last_days=last_days,
+        ).SerializeToString()
+
+    def sightings(self) -> Iterator[Sighting]:
+        """The cells, for reading."""
+        start = self.number * DAYS_A_WEEK
+        for (topic, source), (events, percentages, first, last) in self.cells.items():
+            yield Sighting(topic, source, self.number, events, percentages, start + first, start + last)
+
+
+Weeks = Mapping[int, Week]
+"""By number; none of them is empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +101,13 @@ class Contribution:
 
     last_sequence: int = 0
     """The last sequence merged; saved together with what it brought, so that nothing counts twice."""
-    cells: Cells = field(default_factory=lambda: MappingProxyType({}))
+    weeks: Weeks = field(default_factory=lambda: MappingProxyType({}))
+
+    def sightings(self, oldest_week: int = 0) -> Iterator[Sighting]:
+        """The cells from `oldest_week` on, for reading."""
+        for week in self.weeks.values():
+            if week.number >= oldest_week:
+                yield from week.sightings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +122,16 @@ class Profile:
     """Topics that are neither added nor read; what was there before comes back when they are allowed again."""
     blocked_sources: frozenset[int] = frozenset()
     """The same for sources."""
-    oldest_week: int = field(default=0, compare=False, repr=False)
-    """The week up to which `compact` has been over this value; it spares the next one the way through every cell."""
 
     def last_sequence(self, pairing: str) -> int:
         """The last sequence merged of a pairing, 0 for one that is not known."""
         contribution = self.contributions.get(pairing)
         return contribution.last_sequence if contribution else 0
 
-    def cell_count(self) -> int:
-        """Number of cells: what a profile costs in memory and time."""
-        return sum(len(contribution.cells) for contribution in self.contributions.values())
+    def sightings(self, oldest_week: int = 0) -> Iterator[Sighting]:
+        """The cells of all pairings from `oldest_week` on, for reading."""
+        for contribution in self.contributions.values():
+            yield from contribution.sightings(oldest_week)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,27 +161,22 @@ def merge(
     if batch.sequence > held.last_sequence + 1:
         raise SequenceGap(held.last_sequence)
     events = () if profile.paused else batch.events
-    cells = _added(held.cells, _allowed(profile, events))
-    contributions = dict(profile.contributions)
-    contributions[pairing] = Contribution(batch.sequence, cells)
-    merged = Profile(
-        contributions, profile.paused, profile.blocked_topics, profile.blocked_sources, profile.oldest_week
-    )
+    weeks = _added(held.weeks, _allowed(profile, events))
+    contributions = {**profile.contributions, pairing: Contribution(batch.sequence, weeks)}
+    merged = replace(profile, contributions=contributions)
     outcome = MergeOutcome(batch.sequence, accepted_count=len(events), paused=profile.paused)
     return compact(merged, policy.oldest_week(today)), outcome
 
 
 def compact(profile: Profile, oldest_week: int) -> Profile:
     """The profile without the weeks before `oldest_week`."""
-    if oldest_week <= profile.oldest_week:
+    if all(min(held.weeks, default=oldest_week) >= oldest_week for held in profile.contributions.values()):
         return profile
     contributions = {
-        pairing: Contribution(
-            held.last_sequence, {key: cell for key, cell in held.cells.items() if key.week >= oldest_week}
-        )
+        pairing: replace(held, weeks={number: week for number, week in held.weeks.items() if number >= oldest_week})
         for pairing, held in profile.contributions.items()
     }
-    return replace(profile, contributions=contributions, oldest_week=oldest_week)
+    return replace(profile, contributions=contributions)
 
 
 def forget(profile: Profile, pairing: str) -> Profile:
@@ -184,24 +214,28 @@ def _allowed(profile: Profile, events: Iterable[Event]) -> Iterable[Event]:
     topics, sources = profile.blocked_topics, profile.blocked_sources
     if not topics and not sources:
         return events
-    return [event for event in events if event.topic not in topics and event.source not in sources]
+    return [event for event in events if event[0] not in topics and event[2] not in sources]
 
 
-def _added(cells: Cells, events: Iterable[Event]) -> Cells:
-    """The cells with events added."""
-    added = dict(cells)
+def _added(weeks: Weeks, events: Iterable[Event]) -> Weeks:
+    """The weeks with events added; those that get none are the same objects as before."""
+    changed: dict[int, dict[CellKey, Cell]] = {}
     for topic, day, source, percentage in events:
-        week, weekday = divmod(day, DAYS_A_WEEK)
-        key = CellKey(topic, week, source)
-        cell = added.get(key)
+        number, weekday = day // DAYS_A_WEEK, day % DAYS_A_WEEK
+        cells = changed.get(number)
+        if cells is None:
+            held = weeks.get(number)
+            cells = changed[number] = dict(held.cells) if held else {}
+        key = topic, source
+        cell = cells.get(key)
         if cell is None:
-            added[key] = Cell(1, percentage, weekday, weekday)
+            cells[key] = 1, percentage, weekday, weekday
         else:
             count, percentages, first, last = cell
-            added[key] = Cell(
+            cells[key] = (
                 count + 1,
                 percentages + percentage,
-                min(weekday, first),
-                max(weekday, last),
+                min(first, weekday),
+                max(last, weekday),
             )
-    return added
+    return {**weeks, **{number: Week(number, cells) for number, cells in changed.items()}}

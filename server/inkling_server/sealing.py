@@ -7,6 +7,7 @@ copy of its profile unreadable, those in the database's free pages and in backup
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,27 @@ from inkling_server.files import read_secret, write_secret
 
 KEY_BYTES = 32
 _NONCE_BYTES = 12
+_NONCES_DRAWN = 256
+
+
+class _Nonces:
+    """Random nonces, each given once, drawn many at a time: a system call for each would cost more than sealing."""
+
+    __slots__ = ("_drawn", "_lock")
+
+    def __init__(self) -> None:
+        self._drawn: list[bytes] = []
+        self._lock = threading.Lock()
+
+    def next(self) -> bytes:
+        with self._lock:
+            if not self._drawn:
+                pool = os.urandom(_NONCE_BYTES * _NONCES_DRAWN)
+                self._drawn = [pool[at : at + _NONCE_BYTES] for at in range(0, len(pool), _NONCE_BYTES)]
+            return self._drawn.pop()
+
+
+_nonces = _Nonces()
 
 
 class Sealer:
@@ -30,7 +52,7 @@ class Sealer:
 
     def seal(self, content: bytes, context: bytes) -> bytes:
         """Nonce, ciphertext and tag in one."""
-        nonce = os.urandom(_NONCE_BYTES)
+        nonce = _nonces.next()
         return nonce + self._cipher.encrypt(nonce, content, context)
 
     def open(self, sealed: bytes, context: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -21,6 +22,9 @@ from inkling_server.profile import Batch, Event
 Rejection = tuple[int, sync_pb2.RejectionReason]
 """Place of an event in its batch, from 0, and why it was not taken."""
 
+_CERTAIN = 100
+"""The highest percentage."""
+
 _DAYS_AHEAD = 1
 """How far a day may lie in the future: a device's clock may be off, and its midnight come first."""
 
@@ -32,46 +36,76 @@ def batch_from(request: sync_pb2.PushRequest, policy: Policy, today: dt.date) ->
     device sent. Raises `MalformedBatch` where columns differ in length, the batch is over the policy's limit, or the
     sequence is 0.
     """
+    _check_shape(request, policy)
     columns = request.events
-    count = len(columns.topics)
-    _check_shape(request, count, policy)
-    topics, sources, latest = sendable(), policy.sources, day_number(today) + _DAYS_AHEAD
-    earliest = max(day_number(policy.start), policy.oldest_week(today) * DAYS_A_WEEK)
     first_day = columns.first_day_time.seconds // SECONDS_A_DAY
-    events: list[Event] = []
-    rejections: list[Rejection] = []
-    rows = zip(columns.topics, columns.day_offsets, columns.sources, columns.percentages, strict=True)
-    for index, (topic, offset, source, percentage) in enumerate(rows):
-        day = first_day + offset
-        if topic in topics and source in sources and earliest <= day <= latest and 1 <= percentage <= 100:
-            events.append(Event(topic, day, source, percentage))
-        else:
-            rejections.append((index, _reason(topic, source, day, policy, earliest, latest)))
-    return Batch(request.sequence, tuple(events)), rejections
+    days = [first_day + offset for offset in columns.day_offsets]
+    events = tuple(zip(columns.topics, days, columns.sources, columns.percentages, strict=True))
+    rules = _Rules.of(policy, today)
+    if rules.allow_all(events):
+        return Batch(request.sequence, events), []
+    reasons = [rules.reason(event) for event in events]
+    kept = tuple(event for event, reason in zip(events, reasons, strict=True) if reason is None)
+    return Batch(request.sequence, kept), [
+        (index, reason) for index, reason in enumerate(reasons) if reason is not None
+    ]
 
 
-def _check_shape(request: sync_pb2.PushRequest, count: int, policy: Policy) -> None:
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """What an event must keep to."""
+
+    topics: frozenset[int]
+    sources: frozenset[int]
+    earliest: int
+    """The first day that counts, since 1970-01-01."""
+    latest: int
+    """The last day that counts, since 1970-01-01."""
+
+    @classmethod
+    def of(cls, policy: Policy, today: dt.date) -> _Rules:
+        earliest = max(day_number(policy.start), policy.oldest_week(today) * DAYS_A_WEEK)
+        return cls(sendable(), policy.sources, earliest, day_number(today) + _DAYS_AHEAD)
+
+    def allow_all(self, events: Sequence[Event]) -> bool:
+        """Whether every event is valid, found column by column: nearly always the case, and several times as fast."""
+        if not events:
+            return True
+        topics, days, sources, percentages = zip(*events, strict=True)
+        return (
+            self.topics.issuperset(topics)
+            and self.sources.issuperset(sources)
+            and self.earliest <= min(days)
+            and max(days) <= self.latest
+            and min(percentages) >= 1
+            and max(percentages) <= _CERTAIN
+        )
+
+    def reason(self, event: Event) -> sync_pb2.RejectionReason | None:
+        """Why an event is not valid, the first reason in the contract's order; None where it is."""
+        topic, day, source, percentage = event
+        if topic not in self.topics:
+            return sync_pb2.REJECTION_REASON_TOPIC
+        if source not in self.sources:
+            return sync_pb2.REJECTION_REASON_SOURCE
+        if day < self.earliest:
+            return sync_pb2.REJECTION_REASON_TOO_OLD
+        if day > self.latest:
+            return sync_pb2.REJECTION_REASON_FUTURE
+        if not 1 <= percentage <= _CERTAIN:
+            return sync_pb2.REJECTION_REASON_PERCENTAGE
+        return None
+
+
+def _check_shape(request: sync_pb2.PushRequest, policy: Policy) -> None:
     columns = request.events
-    lengths = [count, len(columns.day_offsets), len(columns.sources), len(columns.percentages)]
-    if lengths.count(count) != len(lengths):
-        raise MalformedBatch(f"topics, day_offsets, sources and percentages must be equally long, not {lengths}")
-    if count > policy.maximum_batch_events:
+    lengths = {len(columns.topics), len(columns.day_offsets), len(columns.sources), len(columns.percentages)}
+    if len(lengths) > 1:
+        raise MalformedBatch("topics, day_offsets, sources and percentages must be equally long")
+    if (count := lengths.pop()) > policy.maximum_batch_events:
         raise MalformedBatch(f"a batch may hold {policy.maximum_batch_events} events, not {count}")
     if request.sequence == 0:
         raise MalformedBatch("sequence must be 1 or more")
-
-
-def _reason(topic: int, source: int, day: int, policy: Policy, earliest: int, latest: int) -> sync_pb2.RejectionReason:
-    """Why an event that is not valid is not: the first reason in the contract's order."""
-    if topic not in sendable():
-        return sync_pb2.REJECTION_REASON_TOPIC
-    if source not in policy.sources:
-        return sync_pb2.REJECTION_REASON_SOURCE
-    if day < earliest:
-        return sync_pb2.REJECTION_REASON_TOO_OLD
-    if day > latest:
-        return sync_pb2.REJECTION_REASON_FUTURE
-    return sync_pb2.REJECTION_REASON_PERCENTAGE
 
 
 def without_standing(batch: Batch, rejections: Sequence[Rejection]) -> tuple[Batch, list[Rejection]]:

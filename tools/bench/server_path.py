@@ -13,21 +13,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import datetime as dt
 import multiprocessing
 import random
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import grpc.aio
 import uvloop
-
 from inkling.sync.v1 import sync_pb2, sync_service_pb2_grpc
 from inkling.topics import sendable
 from inkling_server.auth import Identity, Kind, MemoryAuthenticator
@@ -64,7 +62,7 @@ class Echo(sync_service_pb2_grpc.SyncServiceServicer):
 @contextlib.asynccontextmanager
 async def echo(directory: Path) -> AsyncIterator[int]:
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    sync_service_pb2_grpc.add_SyncServiceServicer_to_server(Echo(), server)  # type: ignore[no-untyped-call]
+    sync_service_pb2_grpc.add_SyncServiceServicer_to_server(Echo(), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     yield port
@@ -126,7 +124,9 @@ def generate(port: int, pairings: range, sequences: dict[int, int], seconds: flo
         batches = {number: events(random_, random_.sample(vocabulary, TOPICS)) for number in pairings}
         waiting = list(pairings)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            push = channel.unary_unary(_PUSH, None, sync_pb2.PushResponse.FromString)
+            push: grpc.aio.UnaryUnaryMultiCallable[bytes, sync_pb2.PushResponse] = channel.unary_unary(
+                _PUSH, None, sync_pb2.PushResponse.FromString
+            )
             end = time.monotonic() + seconds
             done = 0
 

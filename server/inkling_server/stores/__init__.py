@@ -23,7 +23,9 @@ class ProfileStore(Protocol):
     """
 
     async def load(self, account: str) -> tuple[Profile, Revision]:
-        """The profile as last saved, by this process or another; an empty one and `UNSAVED` where there is none.
+        """The profile as last saved; an empty one and `UNSAVED` where there is none.
+
+        What another process did, such as the operator's command line, may take a second to be seen.
 
         Raises `AccountErased` after `delete`, `StoreUnavailable` where it cannot be read.
         """

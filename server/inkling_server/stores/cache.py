@@ -9,9 +9,6 @@ from inkling_server.profile import Profile
 from inkling_server.sealing import AccountKey
 from inkling_server.stores import Revision
 
-_CELLS_OF_AN_ENTRY = 8
-"""What an entry costs besides its cells, in cells."""
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -20,20 +17,17 @@ class Entry:
     profile: Profile
     revision: Revision
     key: AccountKey
-
-    @property
-    def cost(self) -> int:
-        """What it takes in memory, in cells."""
-        return self.profile.cell_count() + _CELLS_OF_AN_ENTRY
+    size: int
+    """Bytes of its stored form; in memory it takes about 25 times as much."""
 
 
 class ProfileCache:
-    """Keeps the profiles used last, as many as fit into `maximum_cells`; a cell takes about 250 bytes."""
+    """Keeps the profiles used last, as many as fit into `maximum_size` bytes of stored form."""
 
-    def __init__(self, maximum_cells: int) -> None:
-        self._maximum = maximum_cells
+    def __init__(self, maximum_size: int) -> None:
+        self._maximum = maximum_size
         self._entries: OrderedDict[str, Entry] = OrderedDict()
-        self._cells = 0
+        self._size = 0
 
     def get(self, account: str) -> Entry | None:
         """The entry of an account, which is now the one used last."""
@@ -46,13 +40,18 @@ class ProfileCache:
         """Keeps an entry, and lets go of those not used for longest."""
         self.drop(account)
         self._entries[account] = entry
-        self._cells += entry.cost
-        while self._cells > self._maximum and len(self._entries) > 1:
+        self._size += entry.size
+        while self._size > self._maximum and len(self._entries) > 1:
             _, oldest = self._entries.popitem(last=False)
-            self._cells -= oldest.cost
+            self._size -= oldest.size
+
+    def clear(self) -> None:
+        """Forgets all entries."""
+        self._entries.clear()
+        self._size = 0
 
     def drop(self, account: str) -> None:
         """Forgets an account's entry, if there is one."""
         entry = self._entries.pop(account, None)
         if entry is not None:
-            self._cells -= entry.cost
+            self._size -= entry.size

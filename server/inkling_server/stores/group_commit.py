@@ -19,8 +19,12 @@ from inkling_server.errors import InklingError, StoreUnavailable
 
 _log = logging.getLogger(__name__)
 
-_MAXIMUM_GROUP = 256
+_MAXIMUM_GROUP = 128
 """Writes in one transaction: enough to make the fsync cheap, few enough to keep the first of them from waiting long."""
+
+
+_IDLE_SECONDS = 1.0
+"""How often an idle writer tends to its file."""
 
 
 class Write(Protocol):
@@ -29,6 +33,24 @@ class Write(Protocol):
     def __call__(self, connection: sqlite3.Connection) -> None:
         """Makes the change. An `InklingError` is this write's own outcome, and must leave nothing changed."""
         ...
+
+
+Outcome = InklingError | None
+Execute = Callable[[sqlite3.Connection, Sequence[Write]], Sequence[Outcome]]
+"""Makes the changes of a group, and gives the outcome of each. A `sqlite3.Error` fails the whole group."""
+
+
+def execute_singly(connection: sqlite3.Connection, writes: Sequence[Write]) -> list[Outcome]:
+    """One change after another."""
+    return [_outcome(connection, write) for write in writes]
+
+
+def _outcome(connection: sqlite3.Connection, write: Write) -> Outcome:
+    try:
+        write(connection)
+    except InklingError as error:
+        return error
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +62,19 @@ class _Waiting:
 class GroupWriter:
     """Runs writes in a thread of its own. To be closed, which commits what waits."""
 
-    def __init__(self, connection: sqlite3.Connection, after_commit: Callable[[sqlite3.Connection], None]) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        tend: Callable[[sqlite3.Connection], None],
+        execute: Execute = execute_singly,
+    ) -> None:
+        """`tend` is called in the writer's thread after every commit, before its writes are answered, and when idle.
+
+        `execute` makes the changes of a group.
+        """
         self._connection = connection
-        self._after_commit = after_commit
+        self._tend = tend
+        self._execute = execute
         self._loop = asyncio.get_running_loop()
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="inkling-writer")
@@ -63,30 +95,30 @@ class GroupWriter:
         closing = False
         while not closing:
             group, closing = self._next_group()
+            outcomes = self._commit(group) if group else []
+            self._tend(self._connection)
             if group:
-                outcomes = self._commit(group)
-                self._after_commit(self._connection)
                 self._loop.call_soon_threadsafe(_settle, group, outcomes)
 
     def _next_group(self) -> tuple[list[_Waiting], bool]:
-        """Waits for a write and takes what else is there; whether the writer is closing."""
+        """Waits a while for a write, and takes what else is there; whether the writer is closing."""
         group: list[_Waiting] = []
-        waiting = self._queue.get()
-        while waiting is not None:
-            group.append(waiting)
-            if len(group) == _MAXIMUM_GROUP:
-                return group, False
-            try:
+        try:
+            waiting = self._queue.get(timeout=_IDLE_SECONDS)
+            while waiting is not None:
+                group.append(waiting)
+                if len(group) == _MAXIMUM_GROUP:
+                    return group, False
                 waiting = self._queue.get_nowait()
-            except queue.Empty:
-                return group, False
+        except queue.Empty:
+            return group, False
         return group, True
 
-    def _commit(self, group: Sequence[_Waiting]) -> list[InklingError | None]:
+    def _commit(self, group: Sequence[_Waiting]) -> Sequence[Outcome]:
         """Writes a group in one transaction, and gives the outcome of each."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes = [_outcome(waiting.write, self._connection) for waiting in group]
+            outcomes = self._execute(self._connection, [waiting.write for waiting in group])
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             self._roll_back()
@@ -102,15 +134,7 @@ class GroupWriter:
             _log.error("rollback failed error=%s", error)
 
 
-def _outcome(write: Write, connection: sqlite3.Connection) -> InklingError | None:
-    try:
-        write(connection)
-    except InklingError as error:
-        return error
-    return None
-
-
-def _settle(group: Sequence[_Waiting], outcomes: Sequence[InklingError | None]) -> None:
+def _settle(group: Sequence[_Waiting], outcomes: Sequence[Outcome]) -> None:
     for waiting, outcome in zip(group, outcomes, strict=True):
         if waiting.done.done():  # its caller has gone; the write stands all the same
             continue

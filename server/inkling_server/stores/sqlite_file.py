@@ -12,6 +12,10 @@ _BUSY_SECONDS = 5.0
 """How long a write waits for another process, such as the operator's command line, to finish its own."""
 
 
+_CHECKPOINT_PAGES = 4000
+"""Pages, 16 MB, that the write-ahead log holds before they go to the database; rewritten ones go there once."""
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """A connection that any thread may use, one at a time, with transactions under the caller's control.
 
@@ -24,6 +28,7 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     except OSError as error:
         raise StartError(f"{path} cannot be opened: {error.strerror}") from error
     except sqlite3.OperationalError as error:
