@@ -52,8 +52,7 @@ async def running(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[A
     async with contextlib.AsyncExitStack() as stack:
         policy = PolicyBook.open(settings.data_dir, clock())
         store = await stack.enter_async_context(open_store(settings.store_url))
-        accounts = await Accounts.open(settings.accounts_path)
-        stack.push_async_callback(accounts.close)
+        accounts = await stack.enter_async_context(await Accounts.open(settings.accounts_path, clock=clock))
         page_socket = stack.enter_context(_bound(settings.web_address))
         server = _grpc_server(settings, store, accounts, policy, tls, clock)
         settings = replace(
@@ -61,7 +60,15 @@ async def running(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[A
             grpc_address=_with_port(settings.grpc_address, server.port),
             web_address=_with_port(settings.web_address, page_socket.getsockname()[1]),
         )
-        application = pages.build(accounts=accounts, store=store, policy=policy, settings=settings)
+        application = pages.build(
+            accounts=accounts,
+            store=store,
+            policy=policy,
+            settings=settings,
+            clock=clock,
+            trusted_proxies=[proxy.strip() for proxy in settings.trusted_proxies.split(",") if proxy.strip()],
+            allow_plain_http=settings.allow_plain_http,
+        )
         await stack.enter_async_context(_serving_pages(application, page_socket, tls))
         await stack.enter_async_context(server.serving())
         await stack.enter_async_context(_keeping_policy(policy, clock))

@@ -20,6 +20,9 @@ from inkling_server.policy import VALIDITY, Policy, renewed, sign, verify
 
 _log = logging.getLogger(__name__)
 
+SIGNED_POLICY = "policy.signed"
+"""The file that devices get, in the data directory."""
+
 
 class PolicyBook:
     """Holds the signed policy of a server.
@@ -28,7 +31,7 @@ class PolicyBook:
     """
 
     def __init__(self, directory: Path, private: Ed25519PrivateKey | None, public: Ed25519PublicKey) -> None:
-        self._file = directory / "policy.signed"
+        self._file = directory / SIGNED_POLICY
         self._private = private
         self._public = public
         self._policy = Policy()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class Settings:
     web_address: str = _setting("127.0.0.1:8080", "HOST:PORT for pages and pairing; port 0 takes a free one.")
     grpc_target: str = _setting("", "HOST:PORT that glasses are told to sync with; by default the gRPC address.")
     public_url: str = _setting("", "Address under which wearers reach the pages; by default the web address.")
+    trusted_proxies: str = _setting("", "Addresses or networks, by commas, whose X-Forwarded headers are believed.")
+    allow_plain_http: bool = _setting(False, "Whether pages go to other machines without https: true or false.")
     tls_certificate: Path | None = _setting(None, "PEM certificate chain of both ports; without it no TLS.")
     tls_key: Path | None = _setting(None, "PEM file with the private key of the certificate.")
     ports_file: Path | None = _setting(None, "File into which the ports in use are written as JSON, for tools.")
@@ -86,14 +88,18 @@ def _environment_name(setting: Field[Any]) -> str:
 
 
 def _parsed(setting: Field[Any], text: str) -> object:
-    assert setting.default is not MISSING
-    make = Path if setting.default is None else type(setting.default)
-    if isinstance(setting.default, Path):
-        make = Path
     try:
-        return make(text)
-    except ValueError:
-        raise StartError(f"{_environment_name(setting)} cannot be {text!r}: it is a {make.__name__}") from None
+        match setting.default:
+            case bool():
+                return {"true": True, "false": False}[text.lower()]
+            case int() | float() | str():
+                return type(setting.default)(text)
+            case _:
+                return Path(text)
+    except (KeyError, ValueError):
+        raise StartError(
+            f"{_environment_name(setting)} cannot be {text!r}; it is written like {setting.default!r}"
+        ) from None
 
 
 def _checked(settings: Settings) -> Settings:
