@@ -178,3 +178,14 @@ def _softmax(logits: Floats, temperature: float) -> Floats:
     scaled = (logits - logits.max()) / temperature
     exponentials = np.exp(scaled)
     return np.asarray(exponentials / exponentials.sum(), np.float32)
+
+
+class FakeClassifier:
+    """Reads what it is told to: the reading of the first key that stands in a text, or nothing at all."""
+
+    def __init__(self, readings: Mapping[str, Reading]) -> None:
+        self._readings = readings
+
+    def read(self, text: str) -> Reading:
+        found = (reading for key, reading in self._readings.items() if key in text)
+        return next(found, Reading((), {}))

@@ -1,0 +1,209 @@
+"""The agent as a whole, with fake models, against the server in small: from samples to what the server counts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from inkling_device.agent import Agent, Noticed
+from inkling_device.clock import ManualClock
+from inkling_device.models.senses import Senses
+from inkling_device.oauth import DeviceCode, OAuthClient
+from inkling_device.observation import Clip, Photo, Sight, Source, Tag, TopicScore
+from inkling_device.pairing import pair
+from inkling_device.settings import Settings
+from inkling_device.testing import FakeServer
+from inkling_device.transport import Transport
+from inkling_device.understand.classifier import FakeClassifier, Reading
+
+HIKING = "boots for a zanzibarquux trail"
+SECRET = "my zanzibarquux results"
+READINGS = {
+    "trail": Reading([TopicScore(672, 0.93)], {"health": 0.01}),
+    "results": Reading([TopicScore(672, 0.5)], {"health": 0.98}),
+    "crash": Reading([TopicScore(672, 0.9)], {}),
+}
+
+
+class FakeEyes:
+    """Sees a mountain bike in everything but what is pitch-black, which breaks it."""
+
+    def look(self, photo: Photo) -> Sight:
+        if not photo.pixels.any():
+            raise RuntimeError("zanzibarquux")
+        return Sight([Tag(671, 0.9)], 0)
+
+    def watch(self, clip: Clip) -> Sight:
+        return Sight([Tag(671, 0.9)], 0)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[FakeServer]:
+    async with FakeServer(lambda: dt.datetime.now(dt.UTC)) as running:
+        yield running
+
+
+class Running:
+    """An agent at work in a directory of its own."""
+
+    def __init__(self, directory: Path, server: FakeServer) -> None:
+        self.folder = directory / "camera"
+        self.folder.mkdir()
+        self.server = server
+        self.settings = Settings(
+            state_dir=directory / "state",
+            server=server.web_address,
+            insecure=True,
+            watched_folder=self.folder,
+            message_socket=directory / "messages.sock",
+            gather_seconds=0.0,
+        )
+        self.noticed: list[Noticed] = []
+        self.stop = asyncio.Event()
+        senses = Senses(FakeClassifier(READINGS), sensitive_threshold=0.5, eyes=FakeEyes())
+        self.agent = Agent(self.settings, senses, observer=self.noticed.append)
+
+    async def pair(self) -> None:
+        """Logs in as a wearer who enters the code at once."""
+
+        async def show(code: DeviceCode) -> None:
+            self.server.approved.add(code.user_code)
+
+        clock = ManualClock(dt.datetime.now(dt.UTC))
+        oauth = OAuthClient(self.server.web_address, Transport(insecure=True), clock)
+        pairing = asyncio.create_task(pair(oauth, self.agent.state.credentials, clock, show))
+        clock.advance(await clock.until_asleep())
+        await pairing
+
+    async def say(self, text: str) -> dict[str, object]:
+        """Posts a typed message as an app would."""
+        await self.until(self._socket().exists)
+        reader, writer = await asyncio.open_unix_connection(self._socket())
+        writer.write(json.dumps({"text": text}).encode() + b"\n")
+        answer: dict[str, object] = json.loads(await reader.readline())
+        writer.close()
+        return answer
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Waits until something is so; a minute is longer than anything here takes."""
+        async with asyncio.timeout(60):
+            while not holds():  # noqa: ASYNC110 - what is waited for has no event
+                await asyncio.sleep(0.02)
+
+    def _socket(self) -> Path:
+        assert self.settings.message_socket is not None
+        return self.settings.message_socket
+
+
+@pytest.fixture(params=["paired"])
+async def glasses(tmp_path: Path, server: FakeServer, request: pytest.FixtureRequest) -> AsyncIterator[Running]:
+    running = Running(tmp_path, server)
+    if request.param == "paired":
+        await running.pair()
+    task = asyncio.create_task(running.agent.run(running.stop))
+    try:
+        yield running
+        assert not task.done() or task.exception() is None
+    finally:
+        running.stop.set()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        running.agent.close()
+
+
+async def allowed(glasses: Running) -> None:
+    """Waits until the policy has come and allows recording."""
+    await glasses.until(lambda: glasses.agent.state.policy.refusal() is None)
+
+
+def write_photo(folder: Path, name: str, value: int) -> None:
+    """A settled photo of one grey."""
+    done, encoded = cv2.imencode(".png", np.full((64, 64, 3), value, np.uint8))
+    assert done
+    (folder / name).write_bytes(encoded.tobytes())
+
+
+async def test_typed_text_reaches_the_server_as_a_topic(glasses: Running) -> None:
+    """And what is sensitive does not, but is counted on the device."""
+    await allowed(glasses)
+    assert await glasses.say(HIKING) == {"ok": True}
+    await glasses.say(SECRET)
+    await glasses.until(lambda: len(glasses.noticed) == 2)
+    await glasses.until(lambda: len(glasses.server.merged()) == 1)
+    [event] = glasses.server.merged()
+    assert (event.topic, event.source, event.percentage) == (672, Source.TEXT, 93)
+    [drop] = glasses.agent.state.ledger.drops()
+    assert (drop.rule, drop.category, drop.count) == ("sensitive_topic", "health", 1)
+
+
+async def test_photos_in_the_folder_are_looked_at_and_stay(glasses: Running) -> None:
+    """One that breaks the eyes does not stop the next."""
+    await allowed(glasses)
+    write_photo(glasses.folder, "a_black.png", 0)
+    write_photo(glasses.folder, "b_grey.png", 128)
+    await glasses.until(lambda: len(glasses.server.merged()) >= 1)
+    assert {event.source for event in glasses.server.merged()} == {Source.PHOTO}
+    assert sorted(path.name for path in glasses.folder.iterdir()) == ["a_black.png", "b_grey.png"]
+
+
+@pytest.mark.parametrize("glasses", ["logged out"], indirect=True)
+async def test_logged_out_nothing_is_recorded(glasses: Running) -> None:
+    """Not even for later."""
+    await glasses.say(HIKING)
+    await glasses.until(lambda: len(glasses.noticed) == 1)
+    objection = glasses.noticed[0].verdict.objection
+    assert objection is not None
+    assert (objection.rule, objection.category) == ("policy", "logged_out")
+    assert glasses.agent.state.ledger.totals().unsent == 0
+
+
+async def test_no_word_reaches_logs_or_files(
+    glasses: Running, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At debug level, with samples that are released, dropped, and that break a stage."""
+    caplog.set_level(logging.DEBUG)
+    await allowed(glasses)
+    for text in (HIKING, SECRET, "zanzibarquux crash"):
+        await glasses.say(text)
+    write_photo(glasses.folder, "black.png", 0)
+    await glasses.until(lambda: len(glasses.noticed) == 3 and "failed with RuntimeError" in caplog.text)
+    await glasses.until(lambda: len(glasses.server.merged()) == 2)
+    assert "zanzibarquux" not in caplog.text
+    assert all("zanzibarquux" not in repr(noticed) for noticed in glasses.noticed)
+    assert all(noticed.words is None for noticed in glasses.noticed)
+    written = [path for path in (tmp_path / "state").rglob("*") if path.is_file()]
+    assert written
+    for path in written:
+        assert b"zanzibarquux" not in path.read_bytes(), path.name
+    assert all(b"zanzibarquux" not in request for request in glasses.server.requests)
+
+
+async def test_an_outage_loses_nothing(glasses: Running) -> None:
+    """What is recorded while the server is away is counted once when it is back."""
+    await allowed(glasses)
+    await glasses.server.stop_grpc()
+    for _ in range(3):
+        await glasses.say(HIKING)
+    await glasses.until(lambda: len(glasses.noticed) == 3)
+    await glasses.server.start_grpc()
+    glasses.agent.state.sync.network_changed()
+    await glasses.until(lambda: len(glasses.server.merged()) == 3)
+    assert len(glasses.server.merged()) == 3
+
+
+async def test_two_agents_cannot_share_a_state_directory(glasses: Running) -> None:
+    """The second says so."""
+    from inkling_device.errors import StateBusyError
+
+    senses = Senses(FakeClassifier({}), sensitive_threshold=0.5, eyes=FakeEyes())
+    with pytest.raises(StateBusyError):
+        Agent(glasses.settings, senses)
