@@ -96,10 +96,8 @@ def test_recordings_are_heard_as_by_bare_vosk(model: Any) -> None:
 
 def bare_vosk(model: Any, pcm: bytes) -> str:
     recognizer = vosk.KaldiRecognizer(model, 16_000)
-    results = []
-    for start in range(0, len(pcm), 8_000):
-        if recognizer.AcceptWaveform(pcm[start : start + 8_000]):
-            results.append(recognizer.Result())
+    blocks = (pcm[start : start + 8_000] for start in range(0, len(pcm), 8_000))
+    results = [recognizer.Result() for block in blocks if recognizer.AcceptWaveform(block)]
     texts = [json.loads(result)["text"] for result in [*results, recognizer.FinalResult()]]
     return " ".join(text for text in texts if text)
 

@@ -25,9 +25,10 @@ class Transcriber(Protocol):
     """Turns sound that is meant for the assistant into words."""
 
     def begin(self, leave_out: float = 0.0) -> None:
-        """What comes next is a new utterance, whatever came before; words in its first `leave_out` seconds are the wake phrase, not its own.
+        """What comes next is a new utterance, whatever came before.
 
-        The phrase is heard along, because words without the sound before them are misheard.
+        Words in its first `leave_out` seconds are the wake phrase and not its own. The phrase is heard along, because
+        words without the sound before them are misheard.
         """
         ...
 

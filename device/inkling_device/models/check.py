@@ -18,6 +18,8 @@ import numpy.typing as npt
 from inkling_device import tflite
 from inkling_device.models import inventory
 
+Floats = npt.NDArray[np.float32]
+
 MINIMUM_COSINE = 0.97
 """Between each output and its stored answer. The 8-bit files differ from the weight-only ones by up to 0.02."""
 
@@ -44,7 +46,7 @@ class KnownAnswer:
     """What a model must answer to what."""
 
     inputs: Sequence[KnownInput]
-    outputs: Sequence[npt.NDArray[np.float32]]
+    outputs: Sequence[Floats]
 
     @classmethod
     def load(cls, path: Path) -> KnownAnswer:
@@ -115,17 +117,17 @@ def record(name: str, inputs: Sequence[KnownInput] | None = None) -> None:
     KnownAnswer(known, _answers(tflite.load(file.path()), known)).save(file.known_answer)
 
 
-def compare(outputs: Sequence[npt.NDArray[np.float32]], expected: Sequence[npt.NDArray[np.float32]]) -> float:
+def compare(outputs: Sequence[Floats], expected: Sequence[Floats]) -> float:
     """The smallest cosine between an output and the one expected; -1 if they do not pair up."""
     if not expected or [output.shape for output in outputs] != [answer.shape for answer in expected]:
         return -1.0
     return min(_cosine(output.ravel(), answer.ravel()) for output, answer in zip(outputs, expected, strict=True))
 
 
-def _answers(model: tflite.Model, inputs: Sequence[KnownInput]) -> Sequence[npt.NDArray[np.float32]]:
+def _answers(model: tflite.Model, inputs: Sequence[KnownInput]) -> Sequence[Floats]:
     return model.run(*(known.as_taken_by(tensor) for known, tensor in zip(inputs, model.inputs, strict=True)))
 
 
-def _cosine(a: npt.NDArray[np.float32], b: npt.NDArray[np.float32]) -> float:
+def _cosine(a: Floats, b: Floats) -> float:
     norms = float(np.linalg.norm(a)) * float(np.linalg.norm(b))
     return float(a @ b) / norms if norms else float(np.array_equal(a, b))

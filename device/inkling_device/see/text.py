@@ -64,6 +64,8 @@ def may_hold_text(photo: Photo) -> bool:
     if scale < 1:
         size = (max(round(grey.shape[1] * scale), 2), max(round(grey.shape[0] * scale), 2))
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    if min(grey.shape) < _BLOCK:
+        return False
     below = np.cumsum(cv2.calcHist([grey], [0], None, [256], [0, 256])) / grey.size
     contrast = int(np.searchsorted(below, 0.99) - np.searchsorted(below, 0.01))
     edges = cv2.absdiff(grey[:, 1:], grey[:, :-1]) > max(_LEAST_EDGE, _EDGE_OF_CONTRAST * contrast)
