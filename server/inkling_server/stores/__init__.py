@@ -54,13 +54,12 @@ def open_store(url: str) -> AbstractAsyncContextManager[ProfileStore]:
     `master.key` beside it; `sqlite:///PATH?key=FILE` names another file for that.
     Raises `StartError` for any other URL; entering the store raises it where its files cannot be used.
     """
-    scheme, _, rest = url.partition(":")
-    if scheme == "memory" and not rest:
+    if url == "memory:":
         from inkling_server.stores.memory import MemoryStore
 
         return MemoryStore()
-    if scheme == "sqlite" and rest.startswith("//"):
+    if url.startswith("sqlite://"):
         from inkling_server.stores.sqlite import SqliteStore, location
 
-        return SqliteStore(*location(rest.removeprefix("//")))
+        return SqliteStore(*location(url.removeprefix("sqlite://")))
     raise StartError(f"{url!r} names no profile store: write memory: or sqlite:///PATH")

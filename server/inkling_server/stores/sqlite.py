@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from inkling_server.errors import AccountErased, RevisionConflict, StartError, StoreUnavailable
 from inkling_server.files import make_directory
@@ -66,10 +66,10 @@ _ERASED = -1
 
 def location(address: str) -> tuple[Path, Path]:
     """Database and master key file of what follows `sqlite://` in a URL. Raises `StartError`."""
-    parts = urlsplit(f"//{address}" if not address.startswith("/") else address)
-    path = Path(parts.netloc + parts.path if parts.netloc else "/" + parts.path.lstrip("/"))
-    options = dict(parse_qsl(parts.query))
-    key = Path(options.pop("key", path.with_name("master.key")))
+    name, _, query = address.partition("?")
+    path = Path(f"/{name.lstrip('/')}" if name.startswith("/") else name)  # four slashes are as good as three
+    options = dict(parse_qsl(query))
+    key = Path(options.pop("key", path.parent / "master.key"))
     if options or not path.name:
         raise StartError(f"'sqlite://{address}' is no SQLite store: write sqlite:///PATH or sqlite:///PATH?key=FILE")
     return path, key
