@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from inkling_device import wire
-from inkling_device.backoff import Backoff
+from inkling_device.backoff import Backoff, Jitter
 from inkling_device.clock import Clock
 from inkling_device.credentials import Credentials, CredentialStore
 from inkling_device.errors import (
@@ -51,8 +51,6 @@ LEAST_REST = 1.0
 """Seconds that a device rests where the server says to slow down, but not for how long."""
 LONGEST_REST = 3600.0
 """Seconds that a server can make a device wait at most, so that one wrong answer does not silence it for good."""
-MOST_CORRECTIONS = 3
-"""How often batches are set aside or renumbered without one being taken, before the device rests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ class SyncClient:
         clock: Clock,
         gather_seconds: float = 0.0,
         on_sent: Callable[[Sent], None] = lambda sent: None,
-        jitter: random.Random | None = None,
+        jitter: Jitter | None = None,
     ) -> None:
         self._outbox = outbox
         self._policy = policy
@@ -98,7 +96,6 @@ class SyncClient:
         self._uplink: Uplink | None = None
         self._not_before = clock.monotonic()
         self._policy_due = clock.monotonic()
-        self._corrections = 0
         self._last_failure: DeviceError | None = None
 
     @property
@@ -154,6 +151,9 @@ class SyncClient:
                 self._last_failure = error
                 raise
             except DeviceError as error:
+                if isinstance(error, TryAgain):
+                    # The next attempt begins with a new connection: an old one may not know that it is dead.
+                    await self._disconnect()
                 self._last_failure = error
                 raise
             self._last_failure = None
@@ -184,8 +184,6 @@ class SyncClient:
     async def _rest(self, seconds: float, error: DeviceError) -> None:
         log.info("sync rests for %.1f s: %s", seconds, error)
         await self._first_of(seconds, self._network)
-        if self._network.is_set():
-            await self._disconnect()
 
     async def _idle(self) -> None:
         await self._first_of(self._policy_due - self._clock.monotonic(), self._appended, self._network)
@@ -261,7 +259,8 @@ class SyncClient:
             await self._give_up(batch, error)
             return
         except SequenceGap as error:
-            self._count_correction(error)
+            if error.last_sequence >= batch.sequence - 1:
+                raise CallRefused(f"the server contradicts itself: {error}, and misses one before") from error
             log.warning("%s; what waits is numbered from there", error)
             await self._go_on_from(error.last_sequence)
             return
@@ -269,7 +268,6 @@ class SyncClient:
             raise TryAgain("the server's answer is about an earlier batch")
         rejections = wire.rejections(response)
         await _in_thread(lambda: self._outbox.acknowledge(response.last_sequence, rejections))
-        self._corrections = 0
         self._backoff.reset()
         self._rest_at_least(wire.pause_seconds(response))
         if "STANDING" in rejections.values():
@@ -279,14 +277,7 @@ class SyncClient:
     async def _give_up(self, batch: Batch, error: BatchRefused) -> None:
         if not batch.events:
             raise CallRefused("the server refuses even an empty batch") from error
-        self._count_correction(error)
         await _in_thread(lambda: self._outbox.set_aside(batch.sequence, error.reason))
-
-    def _count_correction(self, error: NeverAgain) -> None:
-        self._corrections += 1
-        if self._corrections > MOST_CORRECTIONS:
-            self._corrections = 0
-            raise CallRefused(f"the server contradicts itself: {error}") from error
 
     async def _authorized(self, call: Callable[[Uplink, str], Awaitable[T]]) -> T:
         """A call with an access token, done once more where the server takes it for ended."""

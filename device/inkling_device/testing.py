@@ -11,7 +11,8 @@ import base64
 import contextlib
 import datetime as dt
 import itertools
-from collections.abc import AsyncIterator, Callable
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, Self
@@ -19,7 +20,6 @@ from typing import Any, NoReturn, Self
 import grpc
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 from inkling import topics
@@ -30,7 +30,7 @@ from inkling_device.clock import ManualClock
 from inkling_device.credentials import CredentialStore
 from inkling_device.database import StateDatabase
 from inkling_device.ledger import Ledger
-from inkling_device.oauth import DEVICE_CODE_GRANT, DeviceCode, OAuthClient
+from inkling_device.oauth import DEFAULT_INTERVAL, DEVICE_CODE_GRANT, DeviceCode, OAuthClient
 from inkling_device.observation import InterestEvent, Source
 from inkling_device.outbox import Outbox
 from inkling_device.pairing import pair
@@ -44,6 +44,7 @@ GRACE = dt.timedelta(seconds=60)
 """How long the refresh token before the last is taken once more, if the last was never used."""
 TOKEN_LIFE = dt.timedelta(hours=1)
 
+PLAINTEXT = Transport(insecure=True)
 _NEVER = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -74,6 +75,18 @@ def signed_policy(key: Ed25519PrivateKey, now: dt.datetime, **changes: Any) -> p
     return policy_pb2.SignedPolicy(policy=content, signature=key.sign(content))
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How a call of the sync service fails."""
+
+    code: grpc.StatusCode
+    reason: str = ""
+    """A name of `ErrorReason` without its prefix; empty for none."""
+    retry_seconds: float | None = None
+    """Of a `RetryInfo`; None for none."""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class _Pairing:
     """One pair of glasses, as the server knows it."""
@@ -95,8 +108,10 @@ class FakeServer:
     Attributes are for tests to read and to set between calls.
     """
 
-    def __init__(self, now: Callable[[], dt.datetime]) -> None:
+    def __init__(self, now: Callable[[], dt.datetime], tls: tuple[Path, Path] | None = None) -> None:
+        """`tls` names the PEM files of certificate chain and private key; without them no TLS."""
         self.now = now
+        self._tls = tls
         self.policy_key = Ed25519PrivateKey.generate()
         self.signed_policy = signed_policy(self.policy_key, now())
         self.standing: policy_pb2.Standing = policy_pb2.STANDING_ELIGIBLE
@@ -109,11 +124,19 @@ class FakeServer:
         self.poll_errors: list[str] = []
         """OAuth errors with which the next polls are answered."""
         self.polls = 0
-        self.failures: list[tuple[grpc.StatusCode, str, float | None]] = []
-        """Code, reason and RetryInfo seconds with which the next calls of the sync service fail."""
-        self.lost_answers = 0
-        """Of how many of the next pushes the answer is lost, after they were merged."""
+        """How often a device has asked whether the code was entered."""
+        self.code_life = 600.0
+        """Seconds for which a code can be entered."""
+        self.failures: list[Failure] = []
+        """How the next pushes fail."""
+        self.lost_answers: set[int] = set()
+        """Sequences whose answer is lost once, after they were merged."""
         self.lost_token_answers = 0
+        """How many of the next answers to a refresh are lost."""
+        self.token_changes: dict[str, object] = {}
+        """Fields of the next token answers, in place of the right ones; None leaves one out."""
+        self.web_failures: list[tuple[int, str | None]] = []
+        """HTTP status and `Retry-After` with which the next requests for a token fail."""
         self.malformed: Callable[[sync_pb2.PushRequest], bool] = lambda request: False
         self.pause = 0.0
         """Seconds that every answer to a push asks to wait."""
@@ -140,10 +163,13 @@ class FakeServer:
         runner = web.AppRunner(app)
         await runner.setup()
         self._exit.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        if self._tls:
+            context.load_cert_chain(*self._tls)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context if self._tls else None)
         await site.start()
         port = runner.addresses[0][1]
-        self.web_address = f"http://127.0.0.1:{port}"
+        self.web_address = f"{'https' if self._tls else 'http'}://127.0.0.1:{port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -154,7 +180,12 @@ class FakeServer:
         """Takes calls of the sync service, on the same port as before."""
         self._grpc = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
         sync_service_pb2_grpc.add_SyncServiceServicer_to_server(_SyncService(self), self._grpc)
-        port = self._grpc.add_insecure_port(self.grpc_target or "127.0.0.1:0")
+        address = self.grpc_target or "127.0.0.1:0"
+        if self._tls:
+            certificate, key = (path.read_bytes() for path in self._tls)
+            port = self._grpc.add_secure_port(address, grpc.ssl_server_credentials([(key, certificate)]))
+        else:
+            port = self._grpc.add_insecure_port(address)
         self.grpc_target = f"127.0.0.1:{port}"
         await self._grpc.start()
 
@@ -201,13 +232,16 @@ class FakeServer:
                 "user_code": user_code,
                 "verification_uri": f"{self.web_address}/pair",
                 "verification_uri_complete": f"{self.web_address}/pair?code={user_code}",
-                "expires_in": 600,
-                "interval": 5,
+                "expires_in": self.code_life,
+                "interval": DEFAULT_INTERVAL,
             }
         )
 
     async def _token(self, request: web.Request) -> web.Response:
         fields = await request.post()
+        if self.web_failures:
+            status, retry_after = self.web_failures.pop(0)
+            return web.Response(status=status, headers={"Retry-After": retry_after} if retry_after else {})
         if fields.get("grant_type") == DEVICE_CODE_GRANT:
             return self._poll(str(fields.get("device_code")))
         if fields.get("grant_type") == "refresh_token":
@@ -257,17 +291,17 @@ class FakeServer:
         pairing.access_token, pairing.refresh_token = f"access-{number}", f"refresh-{number}"
         pairing.expires = self.now() + TOKEN_LIFE
         pairing.rotated, pairing.unused = self.now(), True
-        return web.json_response(
-            {
-                "access_token": pairing.access_token,
-                "token_type": "Bearer",
-                "expires_in": TOKEN_LIFE.total_seconds(),
-                "refresh_token": pairing.refresh_token,
-                "policy_key": base64.b64encode(self.policy_key.public_key().public_bytes_raw()).decode(),
-                "grpc_target": self.grpc_target,
-                "pairing": pairing.id,
-            }
-        )
+        answer = {
+            "access_token": pairing.access_token,
+            "token_type": "Bearer",
+            "expires_in": TOKEN_LIFE.total_seconds(),
+            "refresh_token": pairing.refresh_token,
+            "policy_key": base64.b64encode(self.policy_key.public_key().public_bytes_raw()).decode(),
+            "grpc_target": self.grpc_target,
+            "pairing": pairing.id,
+            **self.token_changes,
+        }
+        return web.json_response({name: value for name, value in answer.items() if value is not None})
 
     async def _revoke(self, request: web.Request) -> web.Response:
         token = str((await request.post()).get("token"))
@@ -284,10 +318,11 @@ class Glasses:
     Closing and making another over the same directory is a restart.
     """
 
-    def __init__(self, directory: Path, server: FakeServer, clock: ManualClock) -> None:
+    def __init__(
+        self, directory: Path, server: FakeServer, clock: ManualClock, transport: Transport = PLAINTEXT
+    ) -> None:
         self.server = server
         self.clock = clock
-        transport = Transport(insecure=True)
         self.database = StateDatabase.open(directory, clock)
         self.ledger = Ledger(self.database, clock)
         self.outbox = Outbox(self.database, clock, maximum_bytes=1 << 20, maximum_days=90)
@@ -308,11 +343,15 @@ class Glasses:
     async def pair(self) -> None:
         """Logs in as a wearer who enters the code at once."""
 
+        shown = asyncio.Event()
+
         async def show(code: DeviceCode) -> None:
             self.server.approved.add(code.user_code)
+            shown.set()
 
         pairing = asyncio.create_task(pair(self.oauth, self.credentials, self.clock, show))
-        self.clock.advance(await self.clock.until_asleep())
+        await shown.wait()
+        self.clock.advance(DEFAULT_INTERVAL)
         await pairing
 
     async def close(self) -> None:
@@ -360,10 +399,10 @@ class _SyncService(sync_service_pb2_grpc.SyncServiceServicer):
         pairing = await self._caller(context)
         server.requests.append(request.SerializeToString(deterministic=True))
         if server.failures:
-            await _refuse(context, *server.failures.pop(0))
+            await _refuse(context, server.failures.pop(0))
         response = await self._merged(request, pairing, context)
-        if server.lost_answers:
-            server.lost_answers -= 1
+        if request.sequence in server.lost_answers:
+            server.lost_answers.discard(request.sequence)
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the answer is lost")
         return response
 
@@ -371,10 +410,11 @@ class _SyncService(sync_service_pb2_grpc.SyncServiceServicer):
         self, request: sync_pb2.PushRequest, pairing: _Pairing, context: _Context
     ) -> sync_pb2.PushResponse:
         if _is_malformed(request) or self._server.malformed(request):
-            await _refuse(context, grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_BATCH", None)
+            await _refuse(context, Failure(grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_BATCH"))
         last = len(pairing.batches)
         if request.sequence > last + 1:
-            await _refuse(context, grpc.StatusCode.FAILED_PRECONDITION, "SEQUENCE_GAP", None, last_sequence=str(last))
+            gap = {"last_sequence": str(last)}
+            await _refuse(context, Failure(grpc.StatusCode.FAILED_PRECONDITION, "SEQUENCE_GAP", metadata=gap))
         response = sync_pb2.PushResponse(last_sequence=max(last, request.sequence))
         if self._server.pause:
             response.pause.FromMilliseconds(int(self._server.pause * 1000))
@@ -404,9 +444,9 @@ class _SyncService(sync_service_pb2_grpc.SyncServiceServicer):
         header = str(dict(context.invocation_metadata() or ()).get("authorization", ""))
         pairing = self._server.pairing_of(header.removeprefix("Bearer "))
         if pairing is None or pairing.expires <= self._server.now():
-            await _refuse(context, grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID", None)
+            await _refuse(context, Failure(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID"))
         if pairing.ended:
-            await _refuse(context, grpc.StatusCode.UNAUTHENTICATED, "PAIRING_ENDED", None)
+            await _refuse(context, Failure(grpc.StatusCode.UNAUTHENTICATED, "PAIRING_ENDED"))
         pairing.unused = False
         return pairing
 
@@ -427,21 +467,16 @@ def _events(request: sync_pb2.PushRequest) -> list[InterestEvent]:
     ]
 
 
-async def _refuse(
-    context: _Context, code: grpc.StatusCode, reason: str, retry_seconds: float | None, **metadata: str
-) -> NoReturn:
-    status = status_pb2.Status(code=code.value[0], message=reason)
-    if reason:
-        detail = any_pb2.Any()
-        detail.Pack(error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata))
-        status.details.append(detail)
-    if retry_seconds is not None:
+async def _refuse(context: _Context, failure: Failure) -> NoReturn:
+    status = status_pb2.Status(code=failure.code.value[0], message=failure.reason)
+    if failure.reason:
+        info = error_details_pb2.ErrorInfo(reason=failure.reason, domain=DOMAIN, metadata=failure.metadata)
+        status.details.add().Pack(info)
+    if failure.retry_seconds is not None:
         retry = error_details_pb2.RetryInfo()
-        retry.retry_delay.FromMilliseconds(int(retry_seconds * 1000))
-        detail = any_pb2.Any()
-        detail.Pack(retry)
-        status.details.append(detail)
-    await context.abort(code, reason, rpc_status.to_status(status).trailing_metadata)
+        retry.retry_delay.FromMilliseconds(int(failure.retry_seconds * 1000))
+        status.details.add().Pack(retry)
+    await context.abort(failure.code, failure.reason, rpc_status.to_status(status).trailing_metadata)
     raise AssertionError("abort has raised")
 
 

@@ -11,11 +11,8 @@ import grpc
 from inkling_device.errors import SettingsError
 
 _CHANNEL_OPTIONS = (
-    # The agent's own back-off rules: gRPC neither repeats calls nor waits two minutes before it connects again.
+    # The agent's own back-off rules.
     ("grpc.enable_retries", 0),
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.min_reconnect_backoff_ms", 5_000),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
     # One connection for each pairing, also where one process emulates many glasses.
     ("grpc.use_local_subchannel_pool", 1),
 )
@@ -46,6 +43,7 @@ class Transport:
 
     def _roots(self) -> bytes | None:
         """PEM certificates; None for those that come with gRPC, where the system has none in one file."""
+        self.ssl_context()  # gRPC would take a file that holds no certificate without a word
         system = ssl.get_default_verify_paths().cafile
         path = self.ca_file or (Path(system) if system else None)
         try:

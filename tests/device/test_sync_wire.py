@@ -39,7 +39,7 @@ def test_a_batch_becomes_columns_relative_to_its_earliest_day() -> None:
     )
     request = wire.push_request(batch)
     assert request.sequence == 7
-    assert request.events.first_day_time.ToDatetime() == dt.datetime(2026, 3, 8)
+    assert request.events.first_day_time.ToDatetime(tzinfo=dt.UTC) == dt.datetime(2026, 3, 8, tzinfo=dt.UTC)
     assert list(request.events.topics) == [672, 243]
     assert list(request.events.day_offsets) == [2, 0]
     assert list(request.events.sources) == [1, 3]
@@ -59,7 +59,7 @@ def test_rejections_and_pause_are_read() -> None:
     response = sync_pb2.PushResponse(last_sequence=3)
     assert (wire.rejections(response), wire.pause_seconds(response)) == ({}, 0.0)
     response.rejections.add(index=4, reason=sync_pb2.REJECTION_REASON_TOO_OLD)
-    response.rejections.add(index=5, reason=99)  # type: ignore[arg-type]
+    response.rejections.add(index=5, reason=99)
     response.pause.FromMilliseconds(1500)
     assert wire.rejections(response) == {4: "TOO_OLD", 5: "REASON_99"}
     assert wire.pause_seconds(response) == 1.5
