@@ -74,6 +74,11 @@ class ProfileView:
     noticed: int
     """How often anything was noticed."""
 
+    @property
+    def left_out(self) -> bool:
+        """Whether nothing of this wearer may be recorded at all, whatever they switch."""
+        return self.standing in {"region_excluded", "under_age"}
+
 
 def held_interests(profile: Profile, policy: Policy, today: dt.date) -> list[Interest]:
     """All interests that a profile holds, with nothing switched off; the strongest first."""

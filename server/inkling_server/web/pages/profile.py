@@ -16,7 +16,7 @@ from inkling_server.web.visit import WearerVisit, wearers_page
 from inkling_server.web.words import SOURCE_SENTENCES
 
 _DONE = {
-    "paused": "Your profile is paused. Nothing is recorded, and nobody can read it.",
+    "paused": "Your profile is paused.",
     "resumed": "Your profile goes on from now.",
     "blocked": "“{}” is blocked: it is neither recorded nor read any more.",
     "allowed": "“{}” is allowed again.",
