@@ -83,7 +83,7 @@ class MemoryAuthenticator:
 
     async def holder(self, account: str) -> Holder:
         for identity in self.identities.values():
-            if identity.account == account:
+            if identity.account and identity.account == account:
                 return Holder(identity.home_region, identity.birth_year)
         raise UnknownAccount
 
