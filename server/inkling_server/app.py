@@ -50,8 +50,8 @@ async def running(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[A
     make_directory(settings.data_dir)
     tls = _read_tls(settings)
     async with contextlib.AsyncExitStack() as stack:
-        policy = PolicyBook.open(settings.data_dir, clock())
         store = await stack.enter_async_context(open_store(settings.store_url))
+        policy = PolicyBook.open(settings.data_dir, clock())
         accounts = await stack.enter_async_context(await Accounts.open(settings.accounts_path, clock=clock))
         page_socket = stack.enter_context(_bound(settings.web_address))
         server = _grpc_server(settings, store, accounts, policy, tls, clock)
