@@ -10,6 +10,7 @@ from inkling_device.privacy.allowed import PolicyRule
 from inkling_device.privacy.confidence import ConfidenceRule
 from inkling_device.privacy.guard import Objection
 from inkling_device.privacy.identifiers import kind_of_identifier
+from inkling_device.privacy.language import LanguageRule
 from inkling_device.privacy.lexicon import LexiconRule
 from inkling_device.privacy.sendable import SendableRule
 from inkling_device.privacy.sensitive_topic import SensitiveTopicRule
@@ -113,6 +114,23 @@ def test_sensitive_probabilities_count_together(sensitive: dict[str, float], cat
     """What is half one category and half another is sensitive all the same."""
     objection = SensitiveTopicRule(0.5).objects_to(Observation(Source.TEXT, [], words="w", sensitive=sensitive))
     assert (objection and objection.category) == category
+
+
+@pytest.mark.parametrize(
+    ("words", "objects"),
+    [
+        ("напомни купить хлеб", True),
+        ("明天天气怎么样", True),
+        ("play some музыка please now", True),
+        ("a café in Zürich, 10 °C, π", False),
+        ("\u0441hurch", False),
+        ("\U0001f44d\U0001f3fd", False),
+        ("", False),
+    ],
+)
+def test_other_scripts(words: str, objects: bool) -> None:
+    """A word or two of another alphabet are too many; accents, symbols and look-alikes are not another language."""
+    assert (LanguageRule().objects_to(said(words)) is not None) is objects
 
 
 @pytest.mark.parametrize(

@@ -163,10 +163,12 @@ def loss_of(logits: torch.Tensor, sizes: Sequence[int], branches: torch.Tensor, 
 
 def train(model: Model, batches: Batches, data: Sequence[Example], sizes: Sequence[int], epochs: int) -> None:
     rng = random.Random(SEED)
+    # The word vectors stay as pre-trained: they are half of all weights, and few lines would move any one of them.
+    model.encoder.embeddings.word_embeddings.weight.requires_grad_(False)
     head = [parameter for name, parameter in model.named_parameters() if name.startswith("head")]
-    body = [parameter for name, parameter in model.named_parameters() if not name.startswith("head")]
+    body = [p for name, p in model.named_parameters() if not name.startswith("head") and p.requires_grad]
     optimizer = torch.optim.AdamW(
-        [{"params": body, "lr": ENCODER_RATE}, {"params": head, "lr": HEAD_RATE}], weight_decay=0.01
+        [{"params": body, "lr": ENCODER_RATE}, {"params": head, "lr": HEAD_RATE}], weight_decay=0.01, fused=True
     )
     steps = epochs * (len(data) // BATCH + 1)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -182,7 +184,7 @@ def train(model: Model, batches: Batches, data: Sequence[Example], sizes: Sequen
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             schedule.step()
-            total, count = total + float(loss), count + 1
+            total, count = total + loss.item(), count + 1
         print(f"epoch {epoch + 1}: mean loss {total / count:.3f}, {time.monotonic() - began:.0f} s", flush=True)
 
 

@@ -10,6 +10,7 @@ from inkling_device.privacy.combination import CombinationRule, load_sets
 from inkling_device.privacy.confidence import ConfidenceRule
 from inkling_device.privacy.guard import Rule
 from inkling_device.privacy.identifiers import IdentifierRule
+from inkling_device.privacy.language import LanguageRule
 from inkling_device.privacy.lexicon import LexiconRule
 from inkling_device.privacy.sendable import SendableRule
 from inkling_device.privacy.sensitive_topic import SensitiveTopicRule
@@ -39,6 +40,7 @@ def standard_rules(
     """
     return (
         PolicyRule(refusal),
+        LanguageRule(),
         IdentifierRule(),
         LexiconRule.load(),
         SensitiveTopicRule(sensitive_threshold),
