@@ -1,7 +1,7 @@
 """Passwords: which are good enough, and how they are kept.
 
 Kept as argon2id (RFC 9106) with the parameters of that document's second recommended option, for machines without
-gigabytes to spare: 3 passes over 64 MiB in 4 lanes, about a twentieth of a second.
+gigabytes to spare: 3 passes over 64 MiB in 4 lanes, up to a quarter of a second on a small machine.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAXIMUM_LENGTH = 256
 _WORKERS = 2
 """Hashes computed at once: 128 MiB at most."""
 _MAXIMUM_WAITING = 40
-"""Hashes waiting or under way from which on more are refused: about a second of work."""
+"""Hashes waiting or under way from which on more are refused: a few seconds of work."""
 
 
 class PasswordRefused(Refused):

@@ -41,6 +41,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Server": "inkling",  # not the versions of what it is made of
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 _HSTS = "max-age=31536000"

@@ -46,6 +46,7 @@ async def test_every_answer_is_locked_down(site: Site, path: str) -> None:
     assert page.headers["X-Frame-Options"] == "DENY"
     assert page.headers["Referrer-Policy"] == "no-referrer"
     assert "Strict-Transport-Security" not in page.headers
+    assert page.headers["Server"] == "inkling"
 
 
 @pytest.mark.parametrize("path", ["/privacy", "/profile", "/static/page.css", "/nowhere"])
