@@ -41,7 +41,7 @@ from inkling_device.transport import Transport
 from inkling_device.wire import DOMAIN
 
 GRACE = dt.timedelta(seconds=60)
-"""How long the refresh token before the last is taken once more, if the last was never used."""
+"""How long the refresh token before the last is taken once more, for a device that did not get the answer."""
 TOKEN_LIFE = dt.timedelta(hours=1)
 
 PLAINTEXT = Transport(insecure=True)
@@ -94,12 +94,18 @@ class _Pairing:
     id: str
     access_token: str = ""
     expires: dt.datetime = _NEVER
-    refresh_token: str = ""
-    previous_token: str = ""
+    refresh_tokens: list[str] = field(default_factory=list)
+    """All that were given out, the newest last."""
     rotated: dt.datetime = _NEVER
-    unused: bool = True
+    repeated: bool = False
+    """Whether the token before the last was taken once more."""
     ended: bool = False
     batches: list[list[InterestEvent]] = field(default_factory=list)
+
+    @property
+    def refresh_token(self) -> str:
+        """The one that the device should hold."""
+        return self.refresh_tokens[-1]
 
 
 class FakeServer:
@@ -267,16 +273,22 @@ class FakeServer:
         return self._issued(pairing)
 
     def _refresh(self, token: str, request: web.Request) -> web.Response:
-        for pairing in self.pairings.values():
-            if token == pairing.refresh_token and not pairing.ended:
-                pairing.previous_token = token
-                return self._answer(pairing, request)
-            if token == pairing.previous_token and not pairing.ended:
-                if pairing.unused and self.now() - pairing.rotated <= GRACE:
-                    pairing.previous_token = ""
-                    return self._answer(pairing, request)
-                pairing.ended = True
-        return _oauth_error("invalid_grant")
+        pairing = next((pairing for pairing in self.pairings.values() if token in pairing.refresh_tokens), None)
+        if pairing is None or pairing.ended:
+            return _oauth_error("invalid_grant")
+        if token == pairing.refresh_token:
+            pairing.repeated = False
+        elif self._may_repeat(pairing, token):
+            pairing.repeated = True
+            pairing.refresh_tokens.pop()  # never reached the device
+        else:
+            pairing.ended = True
+            return _oauth_error("invalid_grant")
+        return self._answer(pairing, request)
+
+    def _may_repeat(self, pairing: _Pairing, token: str) -> bool:
+        lately = self.now() - pairing.rotated <= GRACE
+        return token in pairing.refresh_tokens[-2:] and lately and not pairing.repeated
 
     def _answer(self, pairing: _Pairing, request: web.Request) -> web.Response:
         response = self._issued(pairing)
@@ -288,9 +300,10 @@ class FakeServer:
 
     def _issued(self, pairing: _Pairing) -> web.Response:
         number = next(self._numbers)
-        pairing.access_token, pairing.refresh_token = f"access-{number}", f"refresh-{number}"
+        pairing.access_token = f"access-{number}"
+        pairing.refresh_tokens.append(f"refresh-{number}")
         pairing.expires = self.now() + TOKEN_LIFE
-        pairing.rotated, pairing.unused = self.now(), True
+        pairing.rotated = self.now()
         answer = {
             "access_token": pairing.access_token,
             "token_type": "Bearer",
@@ -409,7 +422,8 @@ class _SyncService(sync_service_pb2_grpc.SyncServiceServicer):
     async def _merged(
         self, request: sync_pb2.PushRequest, pairing: _Pairing, context: _Context
     ) -> sync_pb2.PushResponse:
-        if _is_malformed(request) or self._server.malformed(request):
+        policy = policy_pb2.Policy.FromString(self._server.signed_policy.policy)
+        if _is_malformed(request, policy.maximum_batch_events) or self._server.malformed(request):
             await _refuse(context, Failure(grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_BATCH"))
         last = len(pairing.batches)
         if request.sequence > last + 1:
@@ -447,14 +461,13 @@ class _SyncService(sync_service_pb2_grpc.SyncServiceServicer):
             await _refuse(context, Failure(grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID"))
         if pairing.ended:
             await _refuse(context, Failure(grpc.StatusCode.UNAUTHENTICATED, "PAIRING_ENDED"))
-        pairing.unused = False
         return pairing
 
 
-def _is_malformed(request: sync_pb2.PushRequest) -> bool:
+def _is_malformed(request: sync_pb2.PushRequest, maximum_events: int) -> bool:
     columns = request.events
     lengths = {len(columns.topics), len(columns.day_offsets), len(columns.sources), len(columns.percentages)}
-    return request.sequence == 0 or len(lengths) != 1
+    return request.sequence == 0 or len(lengths) != 1 or len(columns.topics) > maximum_events
 
 
 def _events(request: sync_pb2.PushRequest) -> list[InterestEvent]:
