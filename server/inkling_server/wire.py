@@ -39,10 +39,11 @@ def batch_from(request: sync_pb2.PushRequest, policy: Policy, today: dt.date) ->
     _check_shape(request, policy)
     columns = request.events
     first_day = columns.first_day_time.seconds // SECONDS_A_DAY
-    days = [first_day + offset for offset in columns.day_offsets]
-    events = tuple(zip(columns.topics, days, columns.sources, columns.percentages, strict=True))
+    topics, sources, percentages = columns.topics[:], columns.sources[:], columns.percentages[:]
+    days = [first_day + offset for offset in columns.day_offsets[:]]
+    events = tuple(zip(topics, days, sources, percentages, strict=True))
     rules = _Rules.of(policy, today)
-    if rules.allow_all(events):
+    if rules.allow_all(topics, days, sources, percentages):
         return Batch(request.sequence, events), []
     reasons = [rules.reason(event) for event in events]
     kept = tuple(event for event, reason in zip(events, reasons, strict=True) if reason is None)
@@ -67,12 +68,11 @@ class _Rules:
         earliest = max(day_number(policy.start), policy.oldest_week(today) * DAYS_A_WEEK)
         return cls(sendable(), policy.sources, earliest, day_number(today) + _DAYS_AHEAD)
 
-    def allow_all(self, events: Sequence[Event]) -> bool:
+    def allow_all(
+        self, topics: Sequence[int], days: Sequence[int], sources: Sequence[int], percentages: Sequence[int]
+    ) -> bool:
         """Whether every event is valid, found column by column: nearly always the case, and several times as fast."""
-        if not events:
-            return True
-        topics, days, sources, percentages = zip(*events, strict=True)
-        return (
+        return not topics or (
             self.topics.issuperset(topics)
             and self.sources.issuperset(sources)
             and self.earliest <= min(days)

@@ -10,13 +10,18 @@ import argparse
 import random
 import sys
 
-from inkling.interests.v1.interests_pb2 import InterestSource
+from inkling.interests.v1.interests_pb2 import (
+    INTEREST_SOURCE_PHOTO,
+    INTEREST_SOURCE_TEXT,
+    INTEREST_SOURCE_VIDEO,
+    INTEREST_SOURCE_VOICE,
+)
 from inkling.sync.v1 import sync_pb2
 from inkling.topics import sendable
 
 TARGET = 8.0
 EVENTS = 32
-SOURCES = [InterestSource.Value(name) for name in InterestSource.keys()[1:]]
+SOURCES = (INTEREST_SOURCE_VOICE, INTEREST_SOURCE_TEXT, INTEREST_SOURCE_PHOTO, INTEREST_SOURCE_VIDEO)
 GRPC_PREFIX = 5
 """Bytes that gRPC puts before each message: a flag and its length."""
 
