@@ -69,6 +69,21 @@ def test_a_full_disk_refuses_the_append_whole_and_the_outbox_goes_on_when_there_
     database.close()
 
 
+def test_work_that_fails_halfway_leaves_nothing(tmp_path: Path) -> None:
+    database = StateDatabase.open(tmp_path, CLOCK)
+
+    def half(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO event (topic, source, day, percentage) VALUES (1, 1, 1, 1)")
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        database.run(half)
+    assert topics_kept(database) == []
+    outbox_over(database).append([event(2)])
+    assert topics_kept(database) == [2]
+    database.close()
+
+
 def test_a_full_disk_costs_the_guard_a_count_and_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """`count_drop` is called by the guard, which must not fail; what it counts is told to no log."""
 

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from inkling_device.clock import ManualClock
 from inkling_device.credentials import FILE_NAME, CredentialStore
 from inkling_device.errors import (
@@ -208,6 +210,22 @@ async def test_an_answer_that_is_not_of_the_contract_is_refused_and_not_stored(
     with pytest.raises(PairingError, match=name):
         await task
     assert login.store.current is None
+
+
+async def test_a_redirect_is_not_followed(clock: ManualClock) -> None:
+    """It would carry tokens to an address that nobody has named."""
+    reached: list[str] = []
+
+    async def redirect(request: web.Request) -> web.Response:
+        reached.append(request.path)
+        return web.Response(status=307, headers={"Location": "/elsewhere"})
+
+    application = web.Application()
+    application.router.add_post("/{path:.*}", redirect)
+    async with TestServer(application) as elsewhere:
+        with pytest.raises(CallRefused):
+            await OAuthClient(str(elsewhere.make_url("")), PLAIN, clock).device_authorization()
+    assert reached == ["/oauth/device_authorization"]
 
 
 async def test_an_address_that_is_no_inkling_server_is_said_so(login: Pairing, server: FakeServer) -> None:

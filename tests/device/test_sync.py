@@ -204,6 +204,18 @@ async def test_an_outbox_begun_anew_goes_on_from_what_the_server_holds(
     await again.close()
 
 
+async def test_an_outbox_begun_anew_while_the_agent_runs_asks_where_to_go_on(
+    glasses: Glasses, server: FakeServer
+) -> None:
+    glasses.outbox.append(events(3))
+    await glasses.sync.drain()
+    glasses.database.wipe()
+    glasses.outbox.append(events(2, start=3))
+    await glasses.sync.drain()
+    assert server.merged() == events(5)
+    assert glasses.sent[-1].batch.sequence == 2
+
+
 async def test_a_token_that_the_server_no_longer_takes_is_replaced(glasses: Glasses, server: FakeServer) -> None:
     server.expire_tokens()
     glasses.outbox.append(events(2))
@@ -279,7 +291,8 @@ async def test_slow_down_without_a_time_is_no_invitation_to_spin(glasses: Glasse
     glasses.outbox.append(events(1))
     server.failures = [Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "SLOW_DOWN", 0.0)]
     async with running(glasses):
-        assert await glasses.clock.until_asleep() >= 1
+        assert 1 <= await glasses.clock.until_asleep() <= 1.1
+        assert server.merged() == []
 
 
 async def test_a_pause_in_the_answer_comes_before_the_next_batch(
@@ -313,6 +326,31 @@ async def test_the_loop_sends_what_is_appended_while_it_waits(
         assert await clock.until_asleep() == POLICY_INTERVAL
         await asyncio.to_thread(glasses.outbox.append, events(2))
         await until(lambda: len(server.merged()) == 2)
+
+
+class CountingClock(ManualClock):
+    """Counts who sleeps."""
+
+    sleeps = 0
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeps += 1
+        await super().sleep(seconds)
+
+
+async def test_the_loop_rests_when_everything_is_sent(tmp_path: Path, server: FakeServer) -> None:
+    clock = CountingClock(NOON)
+    glasses = Glasses(tmp_path / "state", server, clock)
+    await glasses.pair()
+    async with running(glasses):
+        await clock.until_asleep()
+        glasses.outbox.append(events(2))
+        await until(lambda: len(server.merged()) == 2)
+        await asyncio.sleep(0.2)
+        before = clock.sleeps
+        await asyncio.sleep(0.2)
+        assert clock.sleeps == before
+    await glasses.close()
 
 
 async def test_the_loop_backs_off_while_the_server_is_away_and_goes_on_when_told_of_the_network(
