@@ -27,6 +27,9 @@ EUROPEAN_UNION = frozenset(
     "AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()  # noqa: SIM905
 )
 """ISO 3166-1 codes of the 27 member states."""
+EUROPEAN_UNION_ELSEWHERE = frozenset({"AX", "GF", "GP", "MF", "MQ", "RE", "YT"})
+"""Parts of member states that ISO 3166-1 lists apart: Aland, and the outermost regions that lie in the Union's law
+(Treaty on the Functioning of the European Union, article 349)."""
 
 VALIDITY = dt.timedelta(days=30)
 """How long a policy holds from its issue."""
@@ -46,7 +49,7 @@ class Policy:
     """The first day on which what people say to the assistant may count."""
     notice: dt.date = dt.date(2025, 10, 7)
     """From when on wearers are told about it, before it starts."""
-    excluded_regions: frozenset[str] = EUROPEAN_UNION | {"GB", "KR"}
+    excluded_regions: frozenset[str] = EUROPEAN_UNION | EUROPEAN_UNION_ELSEWHERE | {"GB", "KR"}
     """ISO 3166-1 alpha-2 codes of the regions where nothing is recorded."""
     minimum_age_years: int = 18
     """Wearers younger than this are left out."""
