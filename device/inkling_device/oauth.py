@@ -91,9 +91,11 @@ class OAuthClient:
 
     async def _post(self, path: str, fields: dict[str, str]) -> Mapping[str, Any]:
         """The JSON object of an answer; empty where there is none."""
-        if urlsplit(self._server).scheme != "https" and not self._transport.insecure:
+        encrypted = urlsplit(self._server).scheme == "https"
+        if not encrypted and not self._transport.insecure:
             raise CallRefused(f"{self._server} is not https://: tokens travel in the open only with `insecure`")
-        context = False if self._transport.insecure else self._transport.ssl_context()
+        # `insecure` allows plaintext, never a certificate that nobody has checked.
+        context = self._transport.ssl_context() if encrypted else False
         try:
             async with (
                 aiohttp.ClientSession(timeout=_TIMEOUT) as session,

@@ -66,7 +66,7 @@ async def test_pairing_and_sync_go_over_tls_with_a_trusted_certificate(tmp_path:
 
 async def test_nothing_is_said_to_a_server_whose_certificate_is_not_trusted(tmp_path: Path, server: FakeServer) -> None:
     certificate(tmp_path, "other")
-    for transport in (Transport(ca_file=tmp_path / "other.pem"), Transport()):
+    for transport in (Transport(ca_file=tmp_path / "other.pem"), Transport(), Transport(insecure=True)):
         with pytest.raises(TryAgain):
             await OAuthClient(server.web_address, transport, ManualClock(NOW)).device_authorization()
         uplink = Uplink(transport, server.grpc_target)

@@ -40,7 +40,7 @@ def carriers(message: Any) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("method", SERVICE.methods, ids=lambda method: method.name)
+@pytest.mark.parametrize("method", list(SERVICE.methods), ids=lambda method: method.name)
 def test_no_request_of_a_device_can_carry_text_or_bytes(method: Any) -> None:
     request = method.input_type
     assert carriers(request) == []
