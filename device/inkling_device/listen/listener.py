@@ -22,7 +22,7 @@ from inkling_device.observation import AudioChunk, Utterance
 class ListenSettings:
     """How long the ear waits for what. All in seconds of sound, so that replayed sound is heard as live sound is."""
 
-    pre_roll: float = 0.45
+    pre_roll: float = 0.24
     """Sound kept from before voice activity noticed speech: the first sounds of a word are faint."""
     spotting_block: float = 0.36
     """Sound given to the wake spotter at once; smaller costs more, larger answers later."""

@@ -42,7 +42,7 @@ class WebRtcVoiceActivity:
         self._detector = webrtcvad.Vad(strictness)
         self._margin = margin
         self._quietest = quietest
-        self._room = 0.0
+        self._room = math.inf  # the first frame is the room, until something quieter shows that it was not
 
     def is_speech(self, frame: bytes) -> bool:
         samples = np.frombuffer(frame, np.int16).astype(np.float32)
@@ -55,8 +55,9 @@ class WebRtcVoiceActivity:
 class Hysteresis:
     """Steadies frame-wise decisions: speech begins with several voiced frames close together, and ends with a pause."""
 
-    def __init__(self, *, begin: int = 4, within: int = 6, end: int = 20) -> None:
-        """Speech begins when `begin` of the last `within` frames are voiced, and ends after `end` that are not."""
+    def __init__(self, *, begin: int = 4, within: int = 6, end: int = 8) -> None:
+        """Speech begins when `begin` of the last `within` frames are voiced, and ends after `end` that are not: by
+        default a pause of 0.24 s, as there is between phrases and not between the words of one."""
         self._begin = begin
         self._recent: deque[bool] = deque(maxlen=within)
         self._end = end
