@@ -66,7 +66,8 @@ async def refuse(context: Context, error: InklingError) -> NoReturn:
         retry = error_details_pb2.RetryInfo()
         retry.retry_delay.FromMilliseconds(int(retry_after * 1000) + 1)
         status.details.add().Pack(retry)
-    _log.info("call refused code=%s reason=%s", code.name, type(error).__name__)
+    level = logging.WARNING if isinstance(error, StoreUnavailable) else logging.DEBUG
+    _log.log(level, "call refused code=%s reason=%s", code.name, type(error).__name__)
     trailers = rpc_status.to_status(status).trailing_metadata
     await context.abort(code, str(error), trailers)
     raise AssertionError("abort has raised")
