@@ -43,8 +43,8 @@ def test_standing(region: str, birth_year: int, paused: bool, today: dt.date, ex
     assert standing(Policy(), home_region=region, birth_year=birth_year, paused=paused, today=today) == expected
 
 
-def test_default_policy_leaves_out_29_regions() -> None:
-    """The 27 member states, the United Kingdom and South Korea."""
+def test_default_policy_leaves_out_what_the_product_does() -> None:
+    """The 27 member states with their parts listed apart, the United Kingdom and South Korea."""
     assert len(Policy().excluded_regions) == 27 + 7 + 2
 
 

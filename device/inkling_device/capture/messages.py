@@ -56,7 +56,12 @@ class MessageSocket:
             os.fchmod(listening.fileno(), 0o600)  # before it has a name: nobody else can ever open it
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._remove_stale()
-            listening.bind(str(self._path))
+            # It gets its name when it already listens: whoever sees the socket can connect to it.
+            unnamed = self._path.with_name(f".{self._path.name}.new")
+            unnamed.unlink(missing_ok=True)
+            listening.bind(str(unnamed))
+            listening.listen()
+            unnamed.rename(self._path)
         except OSError as error:
             listening.close()
             raise SourceError(
