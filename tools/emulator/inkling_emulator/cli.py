@@ -19,7 +19,7 @@ from inkling_emulator import report, stage
 from inkling_emulator.day import Day, load
 from inkling_emulator.demo import demo
 from inkling_emulator.errors import EmulatorError
-from inkling_emulator.replay import AS_FAST_AS_POSSIBLE, Options, replay
+from inkling_emulator.replay import AS_FAST_AS_POSSIBLE, Options, check_server, replay
 from inkling_emulator.server import server_process
 
 _DEMO = "demo"
@@ -39,6 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     try:
         day = None if args.day == _DEMO else load(Path(args.day))
+        if day is not None:
+            check_server(day, own=args.server is None)
         with stage.directory(args.keep) as folder:
             stage.log_into(folder)
             return asyncio.run(demo(console, folder) if day is None else _replay(console, day, args, folder))

@@ -297,8 +297,9 @@ async def _running(agent: HeardAgent, settings: Settings, player: Player) -> Asy
         yield
     finally:
         stop.set()
-        playing.cancel()
-        await asyncio.wait({running, playing})
+        await asyncio.wait({running})
+        playing.cancel()  # after the agent: a microphone that ends is started again
+        await asyncio.wait({playing})
         running.result()
 
 

@@ -58,9 +58,13 @@ class Network:
 
     async def start(self, browser: aiohttp.ClientSession, stack: contextlib.AsyncExitStack) -> None:
         """Makes the gateway and the proxy before it; the other proxy is made when its target is known."""
+
+        async def pass_on(request: web.Request) -> web.Response:
+            return await self._pass_on(request, browser)
+
         application = web.Application()
         for path in _PASSED_ON:
-            application.router.add_post(path, lambda request: self._pass_on(request, browser))
+            application.router.add_post(path, pass_on)
         runner = web.AppRunner(application, access_log=None)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)

@@ -81,14 +81,19 @@ class Life:
         return [step for step in self.steps if step.surprise is not None]
 
 
+def check_server(day: Day, *, own: bool) -> None:
+    """Raises `DayError` where `day` kills a server that is not the emulator's own."""
+    if not own and any(item.kind is Kind.SERVER for item in day.inputs):
+        raise DayError(f"{day.path} kills the server, which only a server of the emulator's own allows: omit --server")
+
+
 async def replay(day: Day, options: Options, senses: Senses, own_server: ServerProcess | None = None) -> Sequence[Life]:
     """Lives through `day` and gives what became of each pair of glasses.
 
     Inputs that kill or start the server need `own_server`, the process of the server at `options.server`. Raises
     `DayError` where it is needed and missing, and the other errors of `inkling_emulator.errors`.
     """
-    if own_server is None and any(item.kind is Kind.SERVER for item in day.inputs):
-        raise DayError(f"{day.path} kills the server, which only a server of the emulator's own allows: omit --server")
+    check_server(day, own=own_server is not None)
     async with contextlib.AsyncExitStack() as stack:
         everyone = await _everyone(options, senses, stack)
         everyone[0][0].timeline.on_begin = options.on_begin

@@ -202,10 +202,9 @@ def summary(lives: Sequence[Life]) -> RenderableType:
     """A row for each pair of glasses."""
     table = _table("Glasses")
     table.add_column("#", justify="right")
-    table.add_column("account")
-    for heading in ("released", "stopped", "batches", "bytes", "not as expected"):
+    table.add_column("account", no_wrap=True)
+    for heading in ("released", "stopped", "batches", "bytes", "surprises", "all sent"):
         table.add_column(heading, justify="right")
-    table.add_column("all sent")
     for number, life in enumerate(lives, 1):
         table.add_row(
             str(number),
