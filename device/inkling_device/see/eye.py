@@ -55,7 +55,7 @@ def open_eye(threads: int = 1) -> Eye:
     return Eye(
         EfficientNetTagger(tflite.load(inventory.TAGGER.path(), threads=threads)),
         BlazeFaceDetector(tflite.load(inventory.FACES.path(), threads=threads)),
-        PaddleTextDetector(tflite.load(inventory.TEXT_DETECTOR.path(), threads=threads)),
+        PaddleTextDetector(lambda: tflite.load(inventory.TEXT_DETECTOR.path(), threads=threads)),
     )
 
 
