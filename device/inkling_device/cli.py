@@ -195,7 +195,7 @@ def _dry_run(args: argparse.Namespace) -> int:
     )
     guard = Guard(rules, today=lambda: SystemClock().now().date())
     pipeline = Pipeline(classifier=senses.classifier, eyes=senses.eyes, topics_of=senses.topics_of, guard=guard)
-    run = DryRun(pipeline, lambda: senses.with_speech().transcriber())
+    run = DryRun(pipeline, lambda: senses.with_speech(live=False).transcriber())
     as_json = args.json or not sys.stdout.isatty()
     show = print_json if as_json else print_table
     return 0 if show(_outcomes(run, args.text, args.media), show_words=args.show_words) else 1

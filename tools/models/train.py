@@ -14,7 +14,7 @@ import json
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -42,8 +42,11 @@ JOINED = 0.10
 """Share of lines that are joined with another one, so that two subjects in one line are learnt."""
 AS_SPEECH = 0.35
 """Share of lines that are shown in lower case without punctuation, as speech recognition gives them."""
-FALSE_STOPS = 0.015
-"""Share of held-out ordinary lines that the sensitive threshold may stop."""
+WOKEN = 0.04
+"""Share of lines that begin with the wake phrase, as it is heard or misheard where a whole recording is judged."""
+WAKE_PHRASES = ("hey glasses", "the glasses", "hey classes", "they'd glasses", "hey glass is")
+FALSE_STOPS = 0.02
+"""Share of held-out ordinary lines, not the misleading ones, that the sensitive threshold may stop."""
 TOPIC_PRECISION = 0.85
 """How often a named topic must be right on held-out lines."""
 
@@ -55,6 +58,8 @@ class Example:
     text: str
     branches: tuple[int, int]
     category: int
+    misleading: bool = False
+    """Written to be taken for sensitive; the threshold is not chosen on such lines."""
 
 
 class Model(torch.nn.Module):
@@ -90,7 +95,8 @@ def examples(lines: Sequence[written.Line], classes: Sequence[Sequence[int]]) ->
         if line.topic_ids and not interest:
             interest = UNKNOWN
         category = CATEGORIES.index(line.category or HARMLESS)
-        made.append(Example(line.text, (interest, intent), category))
+        misleading = line.path.name.startswith("misleading")
+        made.append(Example(line.text, (interest, intent), category, misleading))
     return made
 
 
@@ -115,7 +121,9 @@ def varied(train: Sequence[Example], rng: random.Random) -> list[Example]:
             rng.shuffle(pair)
             example = joined(*pair)
         if rng.random() < AS_SPEECH:
-            example = Example(as_speech(example.text), example.branches, example.category)
+            example = replace(example, text=as_speech(example.text))
+            if rng.random() < WOKEN / AS_SPEECH:
+                example = replace(example, text=f"{rng.choice(WAKE_PHRASES)} {example.text}")
         shown.append(example)
     return shown
 
@@ -222,11 +230,13 @@ def calibrate(logits: np.ndarray, held: Sequence[Example], classes: Sequence[Seq
         temperatures.append(temperature(parts[place][known], target[known]))
     category_temperature = temperature(parts[2], category)
     risk = 1 - torch.softmax(torch.from_numpy(parts[2] / category_temperature), 1)[:, 0].numpy()
-    sensitive_threshold = float(np.quantile(risk[harmless], 1 - FALSE_STOPS))
+    ordinary = harmless & np.array([not example.misleading for example in held])
+    sensitive_threshold = float(np.quantile(risk[ordinary], 1 - FALSE_STOPS))
     print(
         f"held out: {harmless.sum()} harmless, {(~harmless).sum()} sensitive lines; temperatures {temperatures}, "
         f"{category_temperature:.2f}; sensitive threshold {sensitive_threshold:.3f} "
-        f"misses {np.mean(risk[~harmless] < sensitive_threshold):.2%} of the sensitive ones"
+        f"misses {np.mean(risk[~harmless] < sensitive_threshold):.2%} of the sensitive ones and stops "
+        f"{np.mean(risk[harmless & ~ordinary] >= sensitive_threshold):.2%} of the misleading ones"
     )
     for index, name in enumerate(CATEGORIES[1:], 1):
         if (category == index).any():
@@ -268,6 +278,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="folder for the weights and the calibration")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--calibrate", action="store_true", help="only choose temperatures and thresholds anew")
     args = parser.parse_args()
     torch.manual_seed(SEED)
     torch.set_num_threads(2)
@@ -287,10 +298,13 @@ def main() -> None:
     encoder = BertModel.from_pretrained(source, attn_implementation="sdpa", add_pooling_layer=False)
     model = Model(encoder, sizes)
     batches = Batches(WordPiece.load(source / "vocab.txt"))
-    train(model, batches, shown, sizes, args.epochs)
-    calibration = calibrate(logits_of(model, batches, held, sum(sizes)), held, classes)
     args.out.mkdir(parents=True, exist_ok=True)
-    torch.save(model.state_dict(), args.out / "text_model.pt")
+    if args.calibrate:
+        model.load_state_dict(torch.load(args.out / "text_model.pt"))
+    else:
+        train(model, batches, shown, sizes, args.epochs)
+        torch.save(model.state_dict(), args.out / "text_model.pt")
+    calibration = calibrate(logits_of(model, batches, held, sum(sizes)), held, classes)
     (args.out / "text_model.json").write_text(json.dumps(calibration) + "\n", encoding="utf-8")
 
 

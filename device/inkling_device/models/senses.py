@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import vosk
 
-from inkling_device.listen.transcriber import VoskTranscriber, load_speech_model
+from inkling_device.listen.transcriber import LIVE_FRAMES_AT_ONCE, VoskTranscriber, load_speech_model
 from inkling_device.listen.wake import VoskWakeSpotter
 from inkling_device.models import check, fetch
 from inkling_device.observation import Sight, TopicScore
@@ -46,11 +46,15 @@ class Senses:
             pass
         classifier, calibration = load_classifier()
         senses = cls(classifier, calibration.sensitive_threshold, open_eye())
-        return senses.with_speech() if speech else senses
+        return senses.with_speech(live=True) if speech else senses
 
-    def with_speech(self) -> Senses:
-        """The same senses that hear as well. Raises `SpeechModelMissingError`."""
-        return replace(self, speech=load_speech_model(fetch.speech_model()))
+    def with_speech(self, *, live: bool) -> Senses:
+        """The same senses that hear as well: `live` at the least cost, otherwise exactly as bare Vosk does.
+
+        Raises `SpeechModelMissingError`.
+        """
+        frames = LIVE_FRAMES_AT_ONCE if live else None
+        return replace(self, speech=load_speech_model(fetch.speech_model(), frames_at_once=frames))
 
     def transcriber(self) -> VoskTranscriber:
         """A transcriber of its own for each listener."""
