@@ -92,6 +92,8 @@ class Agent:
         self._ear = ThreadPoolExecutor(1, "ear")
         self._listener: Listener | None = None
         self._camera: Camera | None = None
+        self.heard_seconds = 0.0
+        """Sound that the agent is done with, whether or not it was let near the recognizers."""
 
     def close(self) -> None:
         """Lets go of the state directory."""
@@ -158,11 +160,12 @@ class Agent:
 
     async def _hear(self, chunk: AudioChunk) -> None:
         assert self._listener is not None
-        if self.state.policy.refusal(Source.VOICE) is not None:
-            return  # what may not be recorded is not even listened to
-        loop = asyncio.get_running_loop()
-        for utterance in await loop.run_in_executor(self._ear, self._listener.hear, chunk):
-            await self._understand(Source.VOICE, self._pipeline.hear, utterance, utterance.words)
+        # What may not be recorded is not even listened to.
+        if self.state.policy.refusal(Source.VOICE) is None:
+            loop = asyncio.get_running_loop()
+            for utterance in await loop.run_in_executor(self._ear, self._listener.hear, chunk):
+                await self._understand(Source.VOICE, self._pipeline.hear, utterance, utterance.words)
+        self.heard_seconds += chunk.seconds
 
     async def _read(self, message: Message) -> None:
         await self._understand(Source.TEXT, self._pipeline.read, message, message.text)

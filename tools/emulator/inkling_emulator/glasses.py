@@ -13,13 +13,14 @@ from pathlib import Path
 
 import cv2
 from inkling_device.agent import Agent
+from inkling_device.battery import RESERVE_PERCENT
 from inkling_device.capture.files import read_media
 from inkling_device.clock import Clock
 from inkling_device.credentials import CredentialStore
 from inkling_device.ledger import DropCount
 from inkling_device.models.senses import Senses
 from inkling_device.oauth import DeviceCode, OAuthClient
-from inkling_device.observation import AudioChunk, Clip, Photo
+from inkling_device.observation import Clip, Photo
 from inkling_device.pairing import pair
 from inkling_device.settings import Settings
 from inkling_device.transport import Transport
@@ -43,8 +44,6 @@ _HEARING_SECONDS = 120.0
 _START_SECONDS = 30.0
 _SENDING_SECONDS = 60.0
 _FULL = 100
-_RESERVE = 15
-"""Percent of charge below which the agent lets pictures wait."""
 
 
 @dataclass(slots=True)
@@ -57,16 +56,6 @@ class Kept:
     pictures: int = 0
     """Photos, and the frames of clips."""
     pixels: int = 0
-
-
-class HeardAgent(Agent):
-    """The agent, with a count of the sound that it is done with, by which the player paces itself."""
-
-    heard_seconds = 0.0
-
-    async def _hear(self, chunk: AudioChunk) -> None:
-        await super()._hear(chunk)
-        self.heard_seconds += chunk.seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +83,7 @@ class Glasses:
     """Performs inputs on an agent and keeps what became of them. Open it with `glasses`."""
 
     def __init__(
-        self, agent: HeardAgent, settings: Settings, timeline: Timeline, network: Network, player: Player
+        self, agent: Agent, settings: Settings, timeline: Timeline, network: Network, player: Player
     ) -> None:
         self.agent = agent
         self.timeline = timeline
@@ -111,7 +100,7 @@ class Glasses:
         for item in inputs:
             await pace.until(item.seconds)
             await self._perform(item)
-        if self._charge >= _RESERVE:
+        if self._charge >= RESERVE_PERCENT:
             await self._understood()
 
     async def finish(self) -> bool:
@@ -205,7 +194,7 @@ class Glasses:
         while not understood.is_set() and patience > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(understood.wait(), 1.0)
-            patience -= self._charge >= _RESERVE
+            patience -= self._charge >= RESERVE_PERCENT
         if not understood.is_set():
             step.problem = "set aside"
             self.timeline.give_up(step)
@@ -250,7 +239,7 @@ async def glasses(
     settings = _settings(directory, network)
     await _pair(settings, wearer, clock, name)
     timeline = Timeline()
-    agent = HeardAgent(
+    agent = Agent(
         settings, senses, clock=clock, observer=timeline.notice, on_sent=timeline.note_sent, show_words=show_words
     )
     try:
@@ -287,7 +276,7 @@ async def _pair(settings: Settings, wearer: Wearer, clock: Clock, name: str) -> 
 
 
 @contextlib.asynccontextmanager
-async def _running(agent: HeardAgent, settings: Settings, player: Player) -> AsyncIterator[None]:
+async def _running(agent: Agent, settings: Settings, player: Player) -> AsyncIterator[None]:
     """Runs the agent and plays its microphone, from when it is ready on."""
     stop = asyncio.Event()
     running = asyncio.create_task(agent.run(stop))
@@ -303,7 +292,7 @@ async def _running(agent: HeardAgent, settings: Settings, player: Player) -> Asy
         running.result()
 
 
-async def _ready(agent: HeardAgent, settings: Settings, running: asyncio.Task[None]) -> None:
+async def _ready(agent: Agent, settings: Settings, running: asyncio.Task[None]) -> None:
     """Returns when the policy is there, the socket listens and sound is heard. Raises `EmulatorError` otherwise."""
     socket = settings.message_socket
     assert socket is not None
