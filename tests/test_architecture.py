@@ -27,7 +27,9 @@ def files(package: str) -> list[Path]:
     return found
 
 
-@pytest.mark.parametrize(("half", "other"), [("inkling_device", "inkling_server"), ("inkling_server", "inkling_device")])
+@pytest.mark.parametrize(
+    ("half", "other"), [("inkling_device", "inkling_server"), ("inkling_server", "inkling_device")]
+)
 def test_the_halves_share_only_the_contract(half: str, other: str) -> None:
     """Device and server know each other by messages alone, and neither knows the tools."""
     for path in files(half):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from inkling import topics
 from inkling_device.observation import Observation, Sight, Source, Tag, TopicScore
 from inkling_device.privacy.allowed import PolicyRule
@@ -145,7 +144,7 @@ def test_low_confidence(heard: float, probability: float, category: str | None) 
     assert (objection and objection.category) == category
 
 
-@pytest.mark.parametrize("topic", sorted(topics.withheld())[::7] + [0, 1, 999_999])
+@pytest.mark.parametrize("topic", [*sorted(topics.withheld())[::7], 0, 1, 999_999])
 def test_a_withheld_or_unknown_topic_drops(topic: int) -> None:
     """Whatever made the topic: the list is the last word."""
     assert SendableRule().objects_to(Observation(Source.TEXT, [TopicScore(topic, 1.0)], words="w")) is not None

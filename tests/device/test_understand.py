@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-
 from inkling_device.tflite import Tensor
 from inkling_device.understand.classifier import Calibration, EncoderClassifier
 from inkling_device.understand.normalize import normalize
@@ -47,7 +46,8 @@ def test_word_pieces(text: str, tokens: Sequence[str]) -> None:
         ("c-h-u-r-c-h", "church"),
         ("chu\u200brch", "church"),
         ("\u0441hur\u0441h", "church"),  # two Cyrillic letters
-        ("ｃｈｕｒｃｈ", "church"),
+        ("\uff43\uff48\uff55\uff52\uff43\uff48", "church"),  # full width
+        ("\uff27\uff21\uff39", "GAY"),
         ("ch0rch3s", "chorches"),
         ("churrrrch", "churrch"),
         ("привет", "привет"),
@@ -81,7 +81,7 @@ class ScriptedModel:
 
 
 NOTHING = (9, 0, 0, 0, 9, 0, 9, 0, 0)
-"""Logits: Interest (none, Walking 672, Skiing 661, Sports 607), Purchase Intent (none, 1637), harmless, health, religion."""
+"""Logits: Interest (none, Walking, Skiing, Sports), Purchase Intent (none, 1637), harmless, health, religion."""
 
 
 def classifier(**by_token: Sequence[float]) -> tuple[EncoderClassifier, ScriptedModel]:

@@ -20,10 +20,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from inkling_emulator.network import Network, network
-from inkling_emulator.server import server_process
-from inkling_emulator.wearer import Login, Wearer
-
 from inkling_device.clock import SystemClock
 from inkling_device.credentials import CredentialStore
 from inkling_device.database import ReadOnlyDatabase
@@ -31,6 +27,9 @@ from inkling_device.ledger import Ledger, Totals
 from inkling_device.oauth import DeviceCode, OAuthClient
 from inkling_device.pairing import pair
 from inkling_device.transport import Transport
+from inkling_emulator.network import Network, network
+from inkling_emulator.server import server_process
+from inkling_emulator.wearer import Login, Wearer
 
 pytestmark = pytest.mark.models
 
@@ -110,7 +109,7 @@ async def lived(directory: Path) -> Left:
         file.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
         output = directory / "output"
         with output.open("wb") as log:
-            agent = subprocess.Popen(
+            agent = subprocess.Popen(  # noqa: ASYNC220 - it is over in a moment, and the loop has nothing else to do
                 [sys.executable, "-X", "faulthandler", "-m", "inkling_device.cli", "--settings", str(file), "run"],
                 stdout=log,
                 stderr=log,

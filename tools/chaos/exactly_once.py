@@ -18,9 +18,6 @@ from collections import Counter
 from pathlib import Path
 
 import grpc
-from inkling_emulator.server import ServerProcess, server_process
-from inkling_emulator.wearer import Login, Wearer
-
 from inkling.profiles.v1 import profiles_pb2, profiles_service_pb2_grpc
 from inkling_device.clock import SystemClock
 from inkling_device.credentials import CredentialStore
@@ -29,6 +26,8 @@ from inkling_device.ledger import Ledger
 from inkling_device.oauth import DeviceCode, OAuthClient
 from inkling_device.pairing import pair
 from inkling_device.transport import Transport
+from inkling_emulator.server import ServerProcess, server_process
+from inkling_emulator.wearer import Login, Wearer
 
 FEEDER = Path(__file__).with_name("feeder.py")
 

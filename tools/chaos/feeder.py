@@ -2,8 +2,8 @@
 
     python tools/chaos/feeder.py STATE_DIR WEB_ADDRESS COUNT
 
-What was recorded before is counted in the ledger, so a run begins where the killed one stopped. Ends when the server has
-taken everything.
+What was recorded before is counted in the ledger, so a run begins where the killed one stopped. Ends when the server
+has taken everything.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ async def feed(directory: Path, server: str, count: int) -> None:
     for event in list(events(count))[recorded:]:
         await asyncio.to_thread(state.outbox.append, [event])
         await asyncio.sleep(0.004)  # so that kills meet every stage, appending among them
-    while state.ledger.totals().unsent:  # noqa: ASYNC110 - the ledger tells nobody when it is drained
+    while state.ledger.totals().unsent:
         state.sync.network_changed()
         await asyncio.sleep(0.05)
     stop.set()

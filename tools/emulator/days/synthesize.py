@@ -54,7 +54,7 @@ def by_flite(voice: str, words: str, wav: Path) -> None:
 
 
 def by_festival(voice: str, words: str, wav: Path) -> None:
-    command = ["text2wave", "-eval", f"(voice_{voice})", "-o", wav]
+    command = ["text2wave", "-eval", f"(voice_{voice})", "-o", str(wav)]
     subprocess.run(command, check=True, input=words.encode())
 
 

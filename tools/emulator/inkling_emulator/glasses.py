@@ -20,7 +20,7 @@ from inkling_device.credentials import CredentialStore
 from inkling_device.ledger import DropCount
 from inkling_device.models.senses import Senses
 from inkling_device.oauth import DeviceCode, OAuthClient
-from inkling_device.observation import Clip, Photo
+from inkling_device.observation import AudioChunk, Clip, Photo
 from inkling_device.pairing import pair
 from inkling_device.settings import Settings
 from inkling_device.transport import Transport
@@ -82,9 +82,7 @@ class Pace:
 class Glasses:
     """Performs inputs on an agent and keeps what became of them. Open it with `glasses`."""
 
-    def __init__(
-        self, agent: Agent, settings: Settings, timeline: Timeline, network: Network, player: Player
-    ) -> None:
+    def __init__(self, agent: Agent, settings: Settings, timeline: Timeline, network: Network, player: Player) -> None:
         self.agent = agent
         self.timeline = timeline
         self.network = network
