@@ -1,6 +1,7 @@
 """How good the text model and the guard are, on lines that nothing was trained on.
 
     python tools/models/evaluate.py                    prints the figures; exits 1 below the floors in `floors.json`
+    python tools/models/evaluate.py --write            also writes them into the model's card and the README
     python tools/models/evaluate.py --lines FILE...    the same figures on other lines (see lines.py), without floors
 
 The lines are judged by the very pipeline of the agent. "Leak" is a sensitive line that releases any topic; "false stop"
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import lines as written
 from inkling import topics as vocabulary
+from inkling_device.models.inventory import TEXT
 from inkling_device.observation import Clip, Message, Observation, Photo, Sight, Source, TopicScore
 from inkling_device.pipeline import Pipeline
 from inkling_device.privacy.guard import Guard, Verdict
@@ -33,6 +35,9 @@ from inkling_device.understand.load import load_classifier
 HERE = Path(__file__).parent
 MEASURE = HERE / "data/measure"
 FLOORS = HERE / "floors.json"
+REPOSITORY = HERE.parents[1]
+BEGIN, END = "<!-- evaluation -->", "<!-- end of evaluation -->"
+"""Between these the figures stand in the model's card and the README."""
 HARMLESS_RULES = frozenset({"low_confidence", "not_sendable"})
 """Rules whose objection does not mean that the guard took a line for sensitive."""
 
@@ -265,6 +270,25 @@ def report(title: str, judged: Sequence[Judged]) -> Figures:
     return figures
 
 
+def write_tables(columns: Mapping[str, Figures], milliseconds: float) -> None:
+    """Puts the figures between the markers in the model's card and the README."""
+    rows = [f"| | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+    told = [dict(figures.rows()) for figures in columns.values()]
+    rows += [
+        f"| {name} | {' | '.join(each.get(name, '').strip() for each in told)} |"
+        for name in told[0]
+        if not name.startswith("calibration")
+    ]
+    for name, value in columns["text"].rows():
+        if name.startswith("calibration"):
+            rows.append(f"| {name} | {value.strip()} |{' |' * (len(columns) - 1)}")
+    rows.append(f"| milliseconds a line, the whole pipeline, on the machine that ran this | {milliseconds:.1f} |")
+    for path in (REPOSITORY / "README.md", TEXT.card):
+        before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+        _, _, after = rest.partition(END)
+        path.write_text(f"{before}{BEGIN}\n{chr(10).join(rows)}\n{END}{after}", encoding="utf-8")
+
+
 def what_rules_add(lines: Sequence[written.Line]) -> None:
     """Leak and false stops with each rule left out, to see what it adds and costs."""
     print("\n## Each rule left out: leak, false stops, misleading stops")
@@ -301,6 +325,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", nargs="+", type=Path, help="measure these files instead of the stored sets")
     parser.add_argument("--errors", type=Path, help="write every line that went wrong into this file")
+    parser.add_argument("--write", action="store_true", help="write the figures into the model's card and the README")
     parser.add_argument("--rules", action="store_true", help="also measure with each rule left out")
     args = parser.parse_args()
 
@@ -314,13 +339,16 @@ def main() -> int:
     print(f"{'milliseconds a line':48} {each * 1e3:6.2f}")
     if args.errors:
         write_errors(judged, args.errors)
-    report("Text, keyword baseline", keyword_baseline(lines))
+    baseline = report("Text, keyword baseline", keyword_baseline(lines))
     if args.rules:
         what_rules_add(lines)
     if args.lines:
         return 0
     spoken = measured_lines(MEASURE.glob("speech*.tsv"))
     speech = report("Recognised speech", judge(spoken, pipeline)) if spoken else None
+    if args.write:
+        columns = {"text": text, "keyword baseline": baseline}
+        write_tables(columns | ({"recognised speech": speech} if speech else {}), each * 1e3)
     faults = below_floors(text, speech)
     for fault in faults:
         print(f"below the floor: {fault}")

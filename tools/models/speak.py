@@ -1,0 +1,126 @@
+"""Speaks written lines in synthetic voices, in a room with noise, and writes down what Vosk hears.
+
+    python tools/models/speak.py IN.tsv... --out OUT.tsv [--count N] [--seed N]
+
+What the guard gets in real life is recognised speech with its errors, so a part of the lines goes this way. Needs the
+Debian packages espeak-ng, flite, festival and libttspico-utils; the voices of an engine that is missing are left out,
+with a word. Each line is `label<TAB>what was heard`; a line of which nothing is heard is left out and counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import lines as written
+import numpy as np
+import numpy.typing as npt
+from inkling_device.capture.wav import read_wav
+from inkling_device.listen.transcriber import VoskTranscriber, load_speech_model, transcribe_addressed
+from inkling_device.models import fetch
+from inkling_device.observation import SAMPLE_RATE, AudioChunk
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One voice of one engine."""
+
+    program: str
+    name: str
+
+    def speak(self, words: str, wav: Path) -> None:
+        """Writes a WAV file. Raises `subprocess.CalledProcessError`."""
+        arguments: dict[str, Callable[[], Sequence[str]]] = {
+            "espeak-ng": lambda: ["espeak-ng", "-v", self.name, "-s", "150", "-w", str(wav), words],
+            "flite": lambda: ["flite", "-voice", self.name, "-t", words, "-o", str(wav)],
+            "text2wave": lambda: ["text2wave", "-eval", f"(voice_{self.name})", "-o", str(wav)],
+            "pico2wave": lambda: ["pico2wave", "-l", self.name, "-w", str(wav), words],
+        }
+        spoken = words.encode() if self.program == "text2wave" else None
+        subprocess.run(arguments[self.program](), input=spoken, check=True, capture_output=True, timeout=30)
+
+
+VOICES = (
+    Voice("espeak-ng", "en-us"),
+    Voice("espeak-ng", "en-gb"),
+    Voice("flite", "slt"),
+    Voice("flite", "rms"),
+    Voice("flite", "awb"),
+    Voice("text2wave", "kal_diphone"),
+    Voice("pico2wave", "en-US"),
+    Voice("pico2wave", "en-GB"),
+)
+
+
+def in_a_room(sound: AudioChunk, chance: np.random.Generator) -> AudioChunk:
+    """`sound` with the echo of a small room (decay of 0.1 to 0.3 s) and steady noise 12 to 30 dB below it."""
+    samples = np.frombuffer(sound.pcm, np.int16).astype(np.float32)
+    length = int(SAMPLE_RATE * chance.uniform(0.1, 0.3))
+    echo = chance.normal(0, 1, length).astype(np.float32) * np.exp(-6.9 * np.arange(length, dtype=np.float32) / length)
+    echo *= chance.uniform(0.02, 0.08)
+    echo[0] = 1.0
+    heard: Floats = np.convolve(samples, echo)[: len(samples)].astype(np.float32)
+    level = float(np.sqrt(np.mean(heard**2))) * 10 ** (-chance.uniform(12, 30) / 20)
+    noisy = heard + chance.normal(0, level, len(heard)).astype(np.float32)
+    noisy *= 20_000 / max(float(np.abs(noisy).max()), 1.0)
+    return AudioChunk(noisy.astype(np.int16).tobytes())
+
+
+def recognised(line: written.Line, voice: Voice, seed: int, transcriber: VoskTranscriber) -> str:
+    """What Vosk hears of a line; empty for nothing, and where the engine cannot speak it."""
+    with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+        try:
+            voice.speak(line.text, Path(file.name))
+        except subprocess.SubprocessError:
+            return ""
+        sound = in_a_room(read_wav(Path(file.name).read_bytes()), np.random.default_rng(seed))
+    return " ".join(utterance.words for utterance in transcribe_addressed(transcriber, sound))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=400, help="how many lines to take, spread over the files")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    voices = [voice for voice in VOICES if shutil.which(voice.program)]
+    for program in {voice.program for voice in VOICES} - {voice.program for voice in voices}:
+        print(f"{program} is not installed; its voices are left out")
+    if not voices:
+        print("no speech engine is installed: apt-get install espeak-ng flite festival libttspico-utils")
+        return 1
+    chance = random.Random(args.seed)
+    chosen = [line for path in args.files for line in written.read(path)]
+    chosen = chance.sample(chosen, min(args.count, len(chosen)))
+    model = load_speech_model(fetch.speech_model())
+    workers = 2
+    transcribers = [VoskTranscriber(model) for _ in range(workers)]
+
+    def share(worker: int) -> list[tuple[int, str]]:
+        return [
+            (index, recognised(line, voices[index % len(voices)], args.seed + index, transcribers[worker]))
+            for index, line in enumerate(chosen)
+            if index % workers == worker
+        ]
+
+    with ThreadPoolExecutor(workers) as pool:
+        heard = dict(pair for part in pool.map(share, range(workers)) for pair in part)
+    kept = [(line, heard[index]) for index, line in enumerate(chosen) if heard[index]]
+    args.out.write_text("".join(f"{line.label}\t{words}\n" for line, words in kept), encoding="utf-8")
+    print(f"{len(kept)} lines heard in {len(voices)} voices, {len(chosen) - len(kept)} not heard")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
