@@ -82,14 +82,13 @@ class World:
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    """A server on a free port, with devices of three accounts, a wearer, and a reader."""
+    """A server on a free port, with devices of three accounts and a reader."""
     authenticator = MemoryAuthenticator(
         {
             "ada": Identity(Kind.DEVICE, "ada", "ada's glasses", "US", 1990),
             "ada2": Identity(Kind.DEVICE, "ada", "ada's other glasses", "US", 1990),
             "anna": Identity(Kind.DEVICE, "anna", "anna's glasses", "DE", 1990),
             "kim": Identity(Kind.DEVICE, "kim", "kim's glasses", "US", 2015),
-            "wearer": Identity(Kind.WEARER, "ada", "", "US", 1990),
             "reader": Identity(Kind.READER),
         }
     )
@@ -248,7 +247,6 @@ CREDENTIALS = [
     ((("authorization", "Bearer "),), grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID"),
     (bearer("forged"), grpc.StatusCode.UNAUTHENTICATED, "TOKEN_INVALID"),
     (bearer("reader"), grpc.StatusCode.PERMISSION_DENIED, "WRONG_CREDENTIAL"),
-    (bearer("wearer"), grpc.StatusCode.PERMISSION_DENIED, "WRONG_CREDENTIAL"),
 ]
 
 
@@ -321,7 +319,7 @@ class TestGetPolicy:
 
 
 class TestProfiles:
-    """Profiles as readers and wearers get them."""
+    """Profiles as readers get them."""
 
     async def test_interests_come_with_reasons(self, world: World) -> None:
         """Names, dates and a sentence, the strongest first, as many as asked for."""
@@ -367,15 +365,6 @@ class TestProfiles:
         await world.push((WALKING, 90))
         world.clock[0] = NOW + dt.timedelta(days=Policy().maximum_age_days + 7)
         assert not (await world.read()).interests
-
-    async def test_a_wearer_reads_the_own_profile_only(self, world: World) -> None:
-        """Named or not; another's is refused."""
-        await world.push((WALKING, 90))
-        for account in ("", "ada"):
-            answer = await world.read("wearer", account)
-            assert (answer.account, len(answer.interests)) == ("ada", 1)
-        refused = await failure(world.read("wearer", "anna"))
-        assert refused == Failure(grpc.StatusCode.PERMISSION_DENIED, "WRONG_CREDENTIAL")
 
     async def test_a_device_reads_no_profile(self, world: World) -> None:
         """Not even its own account's: what is lost with the glasses stays unreadable."""

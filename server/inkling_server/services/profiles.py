@@ -1,4 +1,4 @@
-"""ProfileService: profiles for ranking and ads systems, and for the wearer."""
+"""ProfileService: profiles for ranking and ads systems."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class ProfileService(ProfileServiceServicer):
     ) -> profiles_pb2.GetProfileResponse:
         """The interests of an account, each with a reason."""
         try:
-            account = await self._account(request.account, context)
-            held, found = await self._read(account)
+            await self._check_reader(context)
+            held, found = await self._read(request.account)
         except InklingError as error:
             await refuse(context, error)
         return profiles_pb2.GetProfileResponse(
-            account=account,
+            account=request.account,
             standing=held,
             interests=[wire.interest_message(interest) for interest in found[: request.maximum_interests or None]],
             read_time=wire.timestamp(self._clock()),
@@ -56,8 +56,8 @@ class ProfileService(ProfileServiceServicer):
     ) -> profiles_pb2.GetSegmentsResponse:
         """The same as OpenRTB segments."""
         try:
-            account = await self._account(request.account, context)
-            held, found = await self._read(account)
+            await self._check_reader(context)
+            held, found = await self._read(request.account)
         except InklingError as error:
             await refuse(context, error)
         if held != Standing.STANDING_ELIGIBLE:
@@ -65,14 +65,11 @@ class ProfileService(ProfileServiceServicer):
         strongest = found[: request.maximum_segments or None]
         return profiles_pb2.GetSegmentsResponse(data=[wire.segments_message(strongest, self._provider_name)])
 
-    async def _account(self, asked: str, context: Context) -> str:
-        """The account to be read. Raises `WrongCredential` where the caller may not read it."""
+    async def _check_reader(self, context: Context) -> None:
+        """Raises `WrongCredential` where the caller may not read profiles."""
         identity = await caller(context, self._authenticator)
-        if identity.kind is Kind.READER:
-            return asked
-        if identity.kind is Kind.WEARER and asked in ("", identity.account):
-            return identity.account
-        raise WrongCredential("this call takes a reader key, or the credential of the account's own wearer")
+        if identity.kind is not Kind.READER:
+            raise WrongCredential("this call takes a reader key: `inkling-server reader add` makes one")
 
     async def _read(self, account: str) -> tuple[Standing, list[Interest]]:
         """How the account stands, and its interests, none unless it is eligible."""
