@@ -7,7 +7,7 @@ pin() { # target, then arguments that name what goes in
     local target=$1
     shift
     uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-annotate \
-        --no-emit-index-url --no-emit-find-links "$@" --output-file "requirements/$target.txt"
+        --no-emit-index-url --no-emit-find-links --constraint requirements/constraints.in "$@" --output-file "requirements/$target.txt"
     echo "lock: requirements/$target.txt"
 }
 
