@@ -83,6 +83,7 @@ JOIN pairings ON pairings.id = access_tokens.pairing
 JOIN accounts ON accounts.id = pairings.account
 WHERE access_tokens.hash = ?
 """
+_LIVES = "SELECT 1 FROM pairings WHERE id = ? AND ended IS NULL"
 _READER = "SELECT 1 FROM readers WHERE hash = ?"
 _READERS = "SELECT name, created FROM readers ORDER BY name"
 _READER_NAME = "SELECT 1 FROM readers WHERE name = ?"
@@ -227,6 +228,10 @@ class Accounts:
         if row is None:
             raise UnknownAccount
         return Holder(*row)
+
+    async def lives(self, pairing: str) -> bool:
+        """See `Authenticator`."""
+        return self._database.one(_LIVES, (pairing,)) is not None
 
     async def add_reader(self, name: str) -> str:
         """Lets a ranking or ads system read profiles, and gives its key, which cannot be shown again.

@@ -15,8 +15,6 @@ class Kind(enum.Enum):
 
     DEVICE = "device"
     """Glasses: push batches and read the policy."""
-    WEARER = "wearer"
-    """The person behind an account: read the own profile."""
     READER = "reader"
     """A ranking or ads system: read any profile."""
 
@@ -46,7 +44,9 @@ class Identity:
 
 
 class Authenticator(Protocol):
-    """What the gRPC services ask of the accounts. Both calls stand in hot paths: answer from a cache where possible.
+    """What the gRPC services ask of the accounts.
+
+    `identify` and `holder` stand in hot paths: they answer from a cache where possible.
 
     A change (a token revoked, a pairing ended, an account erased) made by the same process holds at the next call;
     one made by another process, such as the operator's command line, within seconds.
@@ -61,6 +61,10 @@ class Authenticator(Protocol):
 
     async def holder(self, account: str) -> Holder:
         """Region and birth year of an account. Raises `UnknownAccount` where there is none of this id."""
+        ...
+
+    async def lives(self, pairing: str) -> bool:
+        """Whether a pairing is there and not over, as of this call: never from a cache."""
         ...
 
 
@@ -86,6 +90,10 @@ class MemoryAuthenticator:
             if identity.account and identity.account == account:
                 return Holder(identity.home_region, identity.birth_year)
         raise UnknownAccount
+
+    async def lives(self, pairing: str) -> bool:
+        known = any(identity.pairing == pairing for identity in self.identities.values())
+        return known and pairing not in self.ended
 
 
 def bearer_token(metadata: Mapping[str, str | bytes]) -> str:

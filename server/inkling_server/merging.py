@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from inkling_server.errors import InklingError, RevisionConflict, SequenceGap, StoreUnavailable
+from inkling_server.errors import InklingError, PairingEnded, RevisionConflict, SequenceGap, StoreUnavailable
 from inkling_server.policy import Policy
-from inkling_server.profile import Batch, MergeOutcome, merge
+from inkling_server.profile import Batch, MergeOutcome, Profile, merge
 from inkling_server.stores import ProfileStore
 
 _ATTEMPTS = 8
@@ -40,8 +40,10 @@ class Merger:
     one wearer cost one save, and never conflict.
     """
 
-    def __init__(self, store: ProfileStore) -> None:
+    def __init__(self, store: ProfileStore, lives: Callable[[str], Awaitable[bool]]) -> None:
+        """`lives` is that of an `Authenticator`."""
         self._store = store
+        self._lives = lives
         self._lanes: dict[str, _Lane] = {}
         self._under_way = 0
 
@@ -53,8 +55,8 @@ class Merger:
     async def merge(self, account: str, pairing: str, batch: Batch, *, policy: Policy, today: dt.date) -> MergeOutcome:
         """What became of the batch, once it is durable.
 
-        Raises `SequenceGap`, `AccountErased`, and `StoreUnavailable`. A caller that is cancelled meanwhile leaves the
-        merge to end by itself.
+        Raises `SequenceGap`, `PairingEnded`, `AccountErased`, and `StoreUnavailable`. A caller that is cancelled
+        meanwhile leaves the merge to end by itself.
         """
         waiting = _Waiting(pairing, batch, policy, today, asyncio.get_running_loop().create_future())
         lane = self._lanes.get(account)
@@ -98,12 +100,13 @@ class Merger:
             outcomes: list[MergeOutcome | InklingError] = []
             for waiting in together:
                 try:
+                    await self._check_first(profile, waiting.pairing)
                     profile, outcome = merge(
                         profile, waiting.pairing, waiting.batch, policy=waiting.policy, today=waiting.today
                     )
                     outcomes.append(outcome)
-                except SequenceGap as gap:
-                    outcomes.append(gap)
+                except (SequenceGap, PairingEnded) as error:
+                    outcomes.append(error)
             if profile is held:
                 return outcomes
             try:
@@ -112,6 +115,15 @@ class Merger:
                 continue
             return outcomes
         raise StoreUnavailable("the profile is being changed by too many at once")
+
+    async def _check_first(self, profile: Profile, pairing: str) -> None:
+        """Raises `PairingEnded` where a pairing without a contribution is over.
+
+        It may have been forgotten since its caller was identified, and its first batch would put it back. Asked after
+        the load: whoever ends and forgets a pairing later than this saves the profile, and so makes the save conflict.
+        """
+        if pairing not in profile.contributions and not await self._lives(pairing):
+            raise PairingEnded
 
 
 def _tell(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 from inkling_server.days import day_number
-from inkling_server.errors import AccountErased, RevisionConflict, SequenceGap, StoreUnavailable
+from inkling_server.errors import AccountErased, PairingEnded, RevisionConflict, SequenceGap, StoreUnavailable
 from inkling_server.merging import Merger
 from inkling_server.policy import Policy
 from inkling_server.profile import Batch, MergeOutcome, Profile, block_topic
@@ -39,6 +39,15 @@ class SlowStore(MemoryStore):
         return await super().save(account, profile, expected=expected)
 
 
+def merger_of(store: MemoryStore) -> Merger:
+    """A merger for pairings that all live."""
+
+    async def lives(pairing: str) -> bool:
+        return True
+
+    return Merger(store, lives)
+
+
 async def push(merger: Merger, pairing: str, sequence: int, account: str = "ada") -> MergeOutcome:
     return await merger.merge(account, pairing, Batch(sequence, (EVENT,)), policy=POLICY, today=TODAY)
 
@@ -52,7 +61,7 @@ async def events(store: MemoryStore, account: str = "ada") -> int:
 async def test_merges_in_sequence() -> None:
     """Each batch counts once; sent again it is answered as merged; one that skips is refused."""
     store = SlowStore()
-    merger = Merger(store)
+    merger = merger_of(store)
     assert (await push(merger, "a", 1)).accepted_count == 1
     assert (await push(merger, "a", 1)).merged_before
     with pytest.raises(SequenceGap):
@@ -65,7 +74,7 @@ async def test_merges_in_sequence() -> None:
 async def test_what_comes_during_a_save_is_saved_together() -> None:
     """While one save is under way, twenty more pairings of the account cost one more."""
     store = SlowStore()
-    merger = Merger(store)
+    merger = merger_of(store)
     store.gate.clear()
     tasks = [asyncio.create_task(push(merger, "first", 1))]
     await store.arrived.acquire()
@@ -83,7 +92,7 @@ async def test_what_comes_during_a_save_is_saved_together() -> None:
 async def test_the_same_batch_twice_in_one_save_counts_once() -> None:
     """A batch and its repetition that are merged together: one counts, the other is answered as merged."""
     store = SlowStore()
-    merger = Merger(store)
+    merger = merger_of(store)
     outcomes = await asyncio.gather(*(push(merger, "a", 1) for _ in range(5)))
     assert sorted(outcome.accepted_count for outcome in outcomes) == [0, 0, 0, 0, 1]
     assert await events(store) == 1
@@ -92,7 +101,7 @@ async def test_the_same_batch_twice_in_one_save_counts_once() -> None:
 async def test_a_gap_fails_alone() -> None:
     """A batch that skips is refused, and those merged with it count."""
     store = SlowStore()
-    merger = Merger(store)
+    merger = merger_of(store)
     first, gap, other = await asyncio.gather(
         push(merger, "a", 1), push(merger, "a", 3), push(merger, "b", 1), return_exceptions=True
     )
@@ -106,7 +115,7 @@ async def test_a_gap_fails_alone() -> None:
 async def test_a_conflict_is_merged_anew() -> None:
     """When the wearer blocks a topic between load and save, both the block and the batch's sequence are kept."""
     store = SlowStore()
-    merger = Merger(store)
+    merger = merger_of(store)
     await push(merger, "a", 1)
 
     async def block() -> None:
@@ -135,7 +144,7 @@ async def test_endless_conflicts_end_as_unavailable() -> None:
     store = SlowStore()
     store.before_save = conflict
     with pytest.raises(StoreUnavailable):
-        await push(Merger(store), "a", 1)
+        await push(merger_of(store), "a", 1)
 
 
 async def test_a_store_that_fails_fails_all_and_the_next_come_through() -> None:
@@ -145,7 +154,7 @@ async def test_a_store_that_fails_fails_all_and_the_next_come_through() -> None:
         raise StoreUnavailable("disk full")
 
     store = SlowStore()
-    merger = Merger(store)
+    merger = merger_of(store)
     store.before_save = fail
     results = await asyncio.gather(push(merger, "a", 1), push(merger, "b", 1), return_exceptions=True)
     assert [type(result) for result in results] == [StoreUnavailable, StoreUnavailable]
@@ -161,7 +170,7 @@ async def test_an_unexpected_failure_is_answered_too() -> None:
         raise ZeroDivisionError
 
     store = SlowStore()
-    merger = Merger(store)
+    merger = merger_of(store)
     store.before_save = defect
     failures: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context))
@@ -171,18 +180,35 @@ async def test_an_unexpected_failure_is_answered_too() -> None:
     assert (await push(merger, "a", 1)).accepted_count == 1
 
 
+async def test_a_pairing_that_is_over_gets_no_first_batch() -> None:
+    """It is refused, those merged with it count, and a pairing that has contributed is not asked about again."""
+    over = set[str]()
+
+    async def lives(pairing: str) -> bool:
+        return pairing not in over
+
+    store = SlowStore()
+    merger = Merger(store, lives)
+    await push(merger, "b", 1)
+    over |= {"a", "b"}
+    ended, counted = await asyncio.gather(push(merger, "a", 1), push(merger, "b", 2), return_exceptions=True)
+    assert isinstance(ended, PairingEnded)
+    assert isinstance(counted, MergeOutcome)
+    assert (await store.load("ada"))[0].contributions.keys() == {"b"}
+
+
 async def test_an_erased_account_is_refused() -> None:
     """A push after the erasure is told so."""
     store = SlowStore()
     await store.delete("ada")
     with pytest.raises(AccountErased):
-        await push(Merger(store), "a", 1)
+        await push(merger_of(store), "a", 1)
 
 
 async def test_a_caller_who_leaves_disturbs_nobody() -> None:
     """A cancelled push is merged or not; the others of its account are answered."""
     store = SlowStore()
-    merger = Merger(store)
+    merger = merger_of(store)
     store.gate.clear()
     leaving = asyncio.create_task(push(merger, "a", 1))
     await store.arrived.acquire()

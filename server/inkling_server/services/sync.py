@@ -65,7 +65,7 @@ class SyncService(SyncServiceServicer):
         self._rate_limit = rate_limit
         self._load = load
         self._clock = clock
-        self._merger = Merger(store)
+        self._merger = Merger(store, authenticator.lives)
 
     async def Push(self, request: sync_pb2.PushRequest, context: Context) -> sync_pb2.PushResponse:  # noqa: N802
         """Merges one batch."""

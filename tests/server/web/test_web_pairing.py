@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from typing import Any
 
 import pytest
+from inkling_server.days import day_number
 from inkling_server.errors import PairingEnded, StoreUnavailable, TokenInvalid
+from inkling_server.merging import Merger
 from inkling_server.pairings import REPEAT_SECONDS, Pairings
+from inkling_server.profile import Batch, Profile
+from inkling_server.stores import ProfileStore, Revision
 
 from tests.server.web.conftest import Browser, Page, Site
 
@@ -331,6 +336,56 @@ async def test_forgetting_glasses_takes_out_exactly_what_they_brought(site: Site
         await site.accounts.identify(first.access_token)
     await site.accounts.identify(second.access_token)
     assert (await browser.get(path)).status == 404
+
+
+class HeldStore:
+    """A store whose calls of one kind wait at a gate, so that something else can come in between."""
+
+    def __init__(self, store: ProfileStore, held: str) -> None:
+        self._store = store
+        self._held = held
+        self.arrived = asyncio.Event()
+        self.gate = asyncio.Event()
+
+    async def load(self, account: str) -> tuple[Profile, Revision]:
+        await self._wait("load")
+        return await self._store.load(account)
+
+    async def save(self, account: str, profile: Profile, *, expected: Revision) -> Revision:
+        await self._wait("save")
+        return await self._store.save(account, profile, expected=expected)
+
+    async def delete(self, account: str) -> None:
+        await self._store.delete(account)
+
+    async def _wait(self, call: str) -> None:
+        if call == self._held:
+            self.arrived.set()
+            await self.gate.wait()
+
+
+@pytest.mark.parametrize("held", ["load", "save"])
+@pytest.mark.parametrize("first", [True, False], ids=["the only glasses", "second glasses"])
+async def test_a_first_batch_under_way_brings_nothing_back(site: Site, held: str, first: bool) -> None:
+    """Whether it was about to be loaded for or saved when the wearer forgot the glasses: it is told that they ended."""
+    robin = await site.account()
+    if not first:
+        await site.bring(robin, (await site.pair(robin)).pairing, (WALKING, VOICE, 2))
+    before = await site.profile(robin)
+    tokens = await site.pair(robin, "Lost glasses")
+    store = HeldStore(site.store, held)
+    today = site.clock().date()
+    batch = Batch(1, ((JAZZ, day_number(today), VOICE, 90),))
+    merger = Merger(store, site.accounts.lives)
+    merging = asyncio.create_task(merger.merge(robin.id, tokens.pairing, batch, policy=site.policy.policy, today=today))
+    await store.arrived.wait()
+    browser = await site.logged_in(robin)
+    path = f"/glasses/{tokens.pairing}/forget"
+    await browser.follow(await browser.submit(await browser.get(path), path))
+    store.gate.set()
+    with pytest.raises(PairingEnded):
+        await merging
+    assert await site.profile(robin) == before
 
 
 async def test_anothers_glasses_cannot_be_seen_or_forgotten(site: Site) -> None:

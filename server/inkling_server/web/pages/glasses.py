@@ -50,11 +50,14 @@ async def forget(visit: WearerVisit) -> web.StreamResponse:
 
 
 async def do_forget(visit: WearerVisit) -> web.StreamResponse:
-    """Ends a pairing, then takes out what it brought, then forgets it: in this order it can be done again."""
+    """Ends a pairing, then takes out what it brought, then forgets it: in this order it can be done again.
+
+    The profile is saved even where the pairing has brought nothing: its first batch may be on its way to the store.
+    """
     pairing = _own(visit)
     pairings = visit.site.accounts.pairings
     await pairings.end(visit.wearer.id, pairing.id)
-    await edit(visit.site.store, visit.wearer.id, lambda held: profiles.forget(held, pairing.id))
+    await edit(visit.site.store, visit.wearer.id, lambda held: profiles.forget(held, pairing.id), always=True)
     await pairings.remove(visit.wearer.id, pairing.id)
     return visit.redirect("/glasses?done=forgotten")
 
