@@ -8,7 +8,11 @@ InklingError
 │   ├── PairingEnded        the pairing of the credential is over
 │   ├── WrongCredential     the credential is valid, but not for this call
 │   ├── UnknownAccount      there is no such account
-│   └── AccountErased       the account's key has been destroyed
+│   ├── AccountErased       the account's key has been destroyed
+│   ├── AccountRefused      what was given for an account makes no sense (accounts.py)
+│   ├── PasswordRefused     the password is not good enough (passwords.py)
+│   ├── ReaderRefused       the reader's name is empty or in use (accounts.py)
+│   └── GrantError          a token request that OAuth 2.0 refuses (pairings.py)
 ├── SlowDown                come back later, at the time it names
 ├── StoreUnavailable        nothing was kept; try again
 │   └── ProfileUnreadable   one account's stored profile is damaged
@@ -81,7 +85,7 @@ class SlowDown(InklingError):
     """Too many calls at present."""
 
     def __init__(self, retry_after: float) -> None:
-        super().__init__(f"too many batches: come back in {retry_after:.1f} s")
+        super().__init__(f"too many calls: come back in {retry_after:.1f} s")
         self.retry_after = retry_after
         """Seconds after which the call will be taken."""
 

@@ -1,4 +1,4 @@
-"""How fast one pairing may push."""
+"""How often somebody may call: a pairing that pushes, an address or an account that logs in."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from inkling_server.errors import SlowDown
 
 _PRUNE_AT = 10_000
-"""Pairings remembered before those at rest are forgotten."""
+"""Keys remembered before those at rest are forgotten."""
 
 
 class RateLimit:
