@@ -249,3 +249,7 @@ def _backup(options: argparse.Namespace, chosen: Settings) -> int:
 async def _accounts(chosen: Settings) -> Accounts:
     make_directory(chosen.data_dir)
     return await Accounts.open(chosen.accounts_path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-COMMAND = [sys.executable, "-c", "import sys; from inkling_server.cli import main; sys.exit(main())"]
+COMMAND = [sys.executable, "-m", "inkling_server.cli"]
 PASSWORD = "seven grey herons waiting"
 
 

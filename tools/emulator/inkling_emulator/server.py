@@ -15,7 +15,7 @@ from inkling_emulator.errors import ServerError
 _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
 _LOOK_SECONDS = 0.02
-_COMMAND = (sys.executable, "-c", "from inkling_server.cli import main; raise SystemExit(main())")
+_COMMAND = (sys.executable, "-m", "inkling_server.cli")
 """The same interpreter's, whether or not its scripts are on the path."""
 
 
