@@ -1,9 +1,12 @@
 """Durable saves a second with 128 in flight, against one fdatasync for each of as many appends.
 
 The floor is the least that a store without group commit can do: it appends 1.5 KB, the size of a usual profile, and
-makes it durable, one after another. The store loads a profile of that size, encodes, encrypts and saves it.
-Rounds alternate, and the ratio is that of the medians. A save takes some 45 microseconds of CPU, so on a disk whose
-fdatasync is done in less than half a millisecond the CPU, not the disk, is what bounds it, and the ratio is smaller.
+makes it durable, one after another. The store loads a profile of that size, encodes, encrypts and saves it. Both write
+to the file system of the checkout, because the directory for temporary files is often in memory.
+
+A disk's pace changes while it is used, so rounds are short and alternate, and the ratio is the median of those of a
+round of saves to the round of appends before it. A save takes some 45 microseconds of CPU: where an fdatasync takes
+less than `QUICK_DISK`, the CPU and not the disk is what bounds the store, and the ratio is told but not judged.
 """
 
 from __future__ import annotations
@@ -29,6 +32,9 @@ IN_FLIGHT = 128
 ACCOUNTS = 1024
 CELLS, WEEKS = 150, 8
 """Of each profile: about 1.5 KB encoded."""
+QUICK_DISK = 0.0005
+"""Seconds."""
+BUILD = Path(__file__).parents[2] / "build"
 
 
 def appends(directory: Path, seconds: float, record: bytes) -> float:
@@ -81,34 +87,38 @@ def profile(random_: random.Random) -> Profile:
     return Profile({"pairing": Contribution(1, weeks)})
 
 
-async def run(directory: Path, rounds: int, seconds: float) -> tuple[float, float]:
-    """Medians of appends and saves a second."""
+async def run(directory: Path, rounds: int, seconds: float) -> list[tuple[float, float]]:
+    """Appends and saves a second, of each round."""
     random_ = random.Random(2)
     record = encode(profile(random_))
-    floor, reached = [], []
+    print(f"profile: {len(record)} bytes encoded")
     async with open_store(f"sqlite://{directory / 'profiles.db'}") as store:
         for number in range(ACCOUNTS):
             _, revision = await store.load(f"account-{number}")
             await store.save(f"account-{number}", profile(random_), expected=revision)
         await saves(store, seconds)
-        for _ in range(rounds):
-            floor.append(await asyncio.to_thread(appends, directory, seconds, record))
-            reached.append(await saves(store, seconds))
-    print(f"profile: {len(record)} bytes encoded")
-    return statistics.median(floor), statistics.median(reached)
+        return [
+            (await asyncio.to_thread(appends, directory, seconds, record), await saves(store, seconds))
+            for _ in range(rounds)
+        ]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a short run that reports and never fails")
     quick = parser.parse_args().quick
-    with tempfile.TemporaryDirectory() as directory:
-        floor, reached = uvloop.run(run(Path(directory), 1 if quick else 5, 1.0 if quick else 3.0))
+    rounds, seconds = (5, 0.5) if quick else (15, 1.0)
+    BUILD.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILD) as directory:
+        results = uvloop.run(run(Path(directory), rounds, seconds))
+    floor, reached = (statistics.median(column) for column in zip(*results, strict=True))
     print(f" fdatasync an append: {floor:7.0f} a second, {1e6 / floor:5.0f} us each")
     print(f"        group commit: {reached:7.0f} a second, {1e6 / reached:5.0f} us each")
-    ratio = reached / floor
-    print(f"group commit: {ratio:.1f} of one fdatasync an append (at least {TARGET:.0f})")
-    return 0 if quick or ratio >= TARGET else 1
+    ratio = statistics.median(saved / appended for appended, saved in results)
+    judged = 1 / floor >= QUICK_DISK
+    target = f"at least {TARGET:.0f}" if judged else "not judged: the disk is too quick to be what bounds it"
+    print(f"group commit: {ratio:.1f} of one fdatasync an append ({target})")
+    return 0 if quick or not judged or ratio >= TARGET else 1
 
 
 if __name__ == "__main__":

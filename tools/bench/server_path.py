@@ -5,7 +5,8 @@ the other, from the same load generator in further processes: batches of 32 even
 parses each request and answers it with a constant; the server authenticates, validates, merges, encrypts and commits
 it to disk.
 
-Rounds alternate, and the ratio is that of the medians, because the machine's own pace changes from minute to minute.
+The machine's own pace changes from minute to minute, so rounds are short and alternate, and the ratio is the median of
+those of a round of the server to the round of the echo before it.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc.aio
 import uvloop
@@ -115,100 +117,110 @@ def events(random_: random.Random, topics: list[int]) -> bytes:
     return request.SerializeToString()
 
 
-def generate(port: int, pairings: range, sequences: dict[int, int], seconds: float, pipe: Connection) -> None:
-    """A load generator: sends how many pushes it got through, and the sequences it has come to."""
+def generate(port: int, pairings: range, pipe: Connection) -> None:
+    """A load generator: for each round it is told the seconds, and tells how many pushes a second it got through."""
 
     async def run() -> None:
         random_ = random.Random(pairings.start)
         vocabulary = sorted(sendable())
         batches = {number: events(random_, random_.sample(vocabulary, TOPICS)) for number in pairings}
+        sequences = dict.fromkeys(pairings, 0)
         waiting = list(pairings)
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
             push: grpc.aio.UnaryUnaryMultiCallable[bytes, sync_pb2.PushResponse] = channel.unary_unary(
                 _PUSH, None, sync_pb2.PushResponse.FromString
             )
-            end = time.monotonic() + seconds
-            done = 0
 
-            async def worker() -> None:
-                nonlocal done
+            async def worker(end: float) -> int:
+                done = 0
                 while time.monotonic() < end:
                     number = waiting.pop(0)
-                    sequence = sequences.get(number, 0) + 1
+                    sequences[number] += 1
                     # Fields may come in any order: the number is set without building the batch anew.
-                    request = sync_pb2.PushRequest(sequence=sequence).SerializeToString() + batches[number]
+                    request = sync_pb2.PushRequest(sequence=sequences[number]).SerializeToString() + batches[number]
                     answer = await push(request, metadata=(("authorization", f"Bearer token-{number}"),))
                     assert answer.accepted_count == EVENTS, answer
-                    sequences[number] = sequence
                     waiting.append(number)
                     done += 1
+                return done
 
-            started = time.monotonic()
-            await asyncio.gather(*(worker() for _ in range(IN_FLIGHT // GENERATORS)))
-            pipe.send((done / (time.monotonic() - started), sequences))
+            while seconds := await asyncio.to_thread(pipe.recv):
+                started = time.monotonic()
+                done = await asyncio.gather(*(worker(started + seconds) for _ in range(IN_FLIGHT // GENERATORS)))
+                pipe.send(sum(done) / (time.monotonic() - started))
 
     uvloop.run(run())
 
 
 class Server:
-    """A server process under load."""
+    """A server process, and the load generators that belong to it: at rest but for its rounds."""
 
     def __init__(self, which: Any, directory: Path) -> None:
-        self._context = multiprocessing.get_context("spawn")
-        self._pipe, end = self._context.Pipe()
-        self._process = self._context.Process(target=serve, args=(which, directory, end), daemon=True)
-        self._process.start()
-        self._port = self._pipe.recv()
-        self._sequences: dict[int, dict[int, int]] = {number: {} for number in range(GENERATORS)}
-
-    def round(self, seconds: float) -> tuple[float, float]:
-        """Pushes a second, and microseconds of the server's CPU for each."""
-        before = self._cpu()
+        self._processes: list[BaseProcess] = []
+        self._server = self._started(serve, which, directory)
+        port = self._server.recv()
         share = PAIRINGS // GENERATORS
-        generators = []
-        for number in range(GENERATORS):
-            pipe, end = self._context.Pipe()
-            pairings = range(number * share, (number + 1) * share)
-            args = (self._port, pairings, self._sequences[number], seconds, end)
-            process = self._context.Process(target=generate, args=args, daemon=True)
-            process.start()
-            generators.append((number, pipe, process))
-        rate = 0.0
-        for number, pipe, process in generators:
-            share_rate, self._sequences[number] = pipe.recv()
-            rate += share_rate
-            process.join()
-        return rate, (self._cpu() - before) / (rate * seconds) * 1e6
+        self._generators = [
+            self._started(generate, port, range(number * share, (number + 1) * share)) for number in range(GENERATORS)
+        ]
+
+    def round(self, seconds: float) -> Round:
+        """Loads the server for a while."""
+        before = self._cpu()
+        for generator in self._generators:
+            generator.send(seconds)
+        rate = sum(generator.recv() for generator in self._generators)
+        return Round(rate, (self._cpu() - before) / (rate * seconds) * 1e6)
 
     def close(self) -> None:
-        self._pipe.send(False)
-        self._process.join()
+        for pipe in (*self._generators, self._server):
+            pipe.send(0)
+        for process in self._processes:
+            process.join()
+
+    def _started(self, target: Callable[..., None], *arguments: object) -> Connection:
+        """The pipe to a new process."""
+        context = multiprocessing.get_context("spawn")
+        pipe, end = context.Pipe()
+        process = context.Process(target=target, args=(*arguments, end), daemon=True)
+        process.start()
+        self._processes.append(process)
+        return pipe
 
     def _cpu(self) -> float:
-        self._pipe.send(True)
-        return float(self._pipe.recv())
+        self._server.send(True)
+        return float(self._server.recv())
+
+
+class Round(NamedTuple):
+    """What a server did in a round."""
+
+    rate: float
+    """Pushes a second."""
+    cpu: float
+    """Microseconds of the server's CPU for each."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a short run that reports and never fails")
     quick = parser.parse_args().quick
-    rounds, seconds = (1, 2.0) if quick else (5, 4.0)
+    rounds, seconds = (7, 0.5) if quick else (20, 1.0)
     with tempfile.TemporaryDirectory() as directory:
         servers = {"echo": Server(echo, Path(directory)), "inkling": Server(inkling, Path(directory))}
-        results: dict[str, list[tuple[float, float]]] = {name: [] for name in servers}
+        results: dict[str, list[Round]] = {name: [] for name in servers}
         for server in servers.values():  # warm caches, and let the profiles grow to their usual size
-            server.round(seconds)
+            server.round(seconds * 3)
         for _ in range(rounds):
             for name, server in servers.items():
                 results[name].append(server.round(seconds))
         for server in servers.values():
             server.close()
-    medians = {name: statistics.median(rate for rate, _ in found) for name, found in results.items()}
     for name, found in results.items():
-        cpu = statistics.median(used for _, used in found)
-        print(f"{name:>8}: {medians[name]:7.0f} pushes/s, {cpu:5.0f} us of server CPU each")
-    ratio = medians["inkling"] / medians["echo"]
+        rate, cpu = (statistics.median(column) for column in zip(*found, strict=True))
+        print(f"{name:>8}: {rate:7.0f} pushes/s, {cpu:5.0f} us of server CPU each")
+    pairs = zip(results["inkling"], results["echo"], strict=True)
+    ratio = statistics.median(path.rate / floor.rate for path, floor in pairs)
     print(f"server path: {ratio:.2f} of an echo that does nothing (at least {TARGET})")
     return 0 if quick or ratio >= TARGET else 1
 
