@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from inkling_emulator.wearer import Login, Wearer
 
 COMMAND = [sys.executable, "-m", "inkling_server.cli"]
 PASSWORD = "seven grey herons waiting"
@@ -89,6 +91,22 @@ def test_accounts_are_added_listed_and_erased_beside_a_running_server(tmp_path: 
         ran(data, "account", "erase", added)
         assert ran(data, "account", "list") == ""
         assert added in refused(data, "account", "erase", added)
+
+
+def test_what_a_server_does_beside_commands_survives_its_end(tmp_path: Path) -> None:
+    """An account that signs up at the page between two commands is listed, also after the server was killed."""
+
+    async def sign_up(address: str) -> None:
+        async with Wearer(address, Login("ada@example.org", PASSWORD)) as ada:
+            await ada.sign_up(home_region="US", birth_year=1990)
+
+    data = tmp_path / "data"
+    with serving(data) as (server, addresses):
+        assert ran(data, "account", "list") == ""
+        asyncio.run(sign_up(addresses["web"]))
+        assert "ada@example.org" in ran(data, "account", "list")
+        server.kill()
+    assert "ada@example.org" in ran(data, "account", "list")
 
 
 def test_an_account_that_cannot_be_is_refused(tmp_path: Path) -> None:

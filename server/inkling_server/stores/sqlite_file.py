@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -23,7 +24,7 @@ def connect(path: Path) -> sqlite3.Connection:
     The file is made 0600 where it is missing. Raises `StartError` where it cannot be opened or is no database.
     """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        _make(path)
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -36,6 +37,17 @@ def connect(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         raise StartError(f"{path} is damaged or no database ({error}): restore it from a backup") from error
     return connection
+
+
+def _make(path: Path) -> None:
+    """Makes an empty file, 0600, where there is none.
+
+    One that is there is not opened. Closing any descriptor of a file takes away all locks that the process has on it
+    (POSIX, fcntl), those of its SQLite connections among them; another process that closes the file would then take
+    itself for the last, and delete the write-ahead log in use (https://sqlite.org/howtocorrupt.html, section 2.2).
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def back_up(source: Path, target: Path) -> None:
@@ -51,7 +63,7 @@ def back_up(source: Path, target: Path) -> None:
     part.unlink(missing_ok=True)
     try:
         reader = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
-        os.close(os.open(part, os.O_RDWR | os.O_CREAT, 0o600))
+        _make(part)
         writer = sqlite3.connect(part)
         try:
             reader.backup(writer)
