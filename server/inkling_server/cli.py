@@ -22,9 +22,9 @@ from inkling_server import logs, settings
 from inkling_server.accounts import Accounts
 from inkling_server.days import utc_now
 from inkling_server.errors import InklingError, StartError
-from inkling_server.files import make_directory
+from inkling_server.files import make_directory, replace_file
 from inkling_server.policy import Policy, read_rules
-from inkling_server.policy_book import SIGNED_POLICY, PolicyBook, make_key
+from inkling_server.policy_book import PUBLIC_KEY, SIGNED_POLICY, PolicyBook, make_key
 from inkling_server.settings import Settings
 from inkling_server.stores import open_store
 from inkling_server.stores.sqlite import location
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_accounts(_group(commands, "account", "wearers' accounts"))
     _add_readers(_group(commands, "reader", "ranking and ads systems that may read profiles"))
     _add_policy(_group(commands, "policy", "what accounts, regions and days allow"))
-    backup = _add(commands, "backup", _backup, "copy the databases of a running server", ("data_dir", "store"))
+    backup = _add(commands, "backup", _backup, "copy databases and policy of a running server", ("data_dir", "store"))
     backup.add_argument("directory", type=Path, help="where the copies go; must not hold any yet")
     return parser
 
@@ -242,6 +242,10 @@ def _backup(options: argparse.Namespace, chosen: Settings) -> int:
     # Accounts last: every profile in the copies then has its account, and one made meanwhile has an empty profile.
     for database in (profiles, chosen.accounts_path):
         back_up(database, options.directory / database.name)
+    # Not secret, and not to be lost: paired glasses take no policy of another key, nor one of a lower version.
+    for name in (SIGNED_POLICY, PUBLIC_KEY):
+        if (chosen.data_dir / name).exists():
+            replace_file(options.directory / name, (chosen.data_dir / name).read_bytes())
     print(f"copied to {options.directory}; keep a copy of {key} and of policy.key apart from it")
     return 0
 

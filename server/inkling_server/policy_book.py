@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 SIGNED_POLICY = "policy.signed"
 """The file that devices get, in the data directory."""
+PUBLIC_KEY = "policy.pub"
+"""The file with the key that verifies it."""
 
 
 class PolicyBook:
@@ -104,11 +106,11 @@ class PolicyBook:
 def make_key(directory: Path) -> Ed25519PrivateKey:
     """Makes the key pair of a data directory. Raises `StartError` where there is one: devices hold its public half."""
     path = directory / "policy.key"
-    if path.exists() or (directory / "policy.pub").exists():
+    if path.exists() or (directory / PUBLIC_KEY).exists():
         raise StartError(f"{directory} has a policy key already, and paired glasses trust no other")
     key = Ed25519PrivateKey.generate()
     write_secret(path, key.private_bytes_raw())
-    replace_file(directory / "policy.pub", key.public_key().public_bytes_raw())
+    replace_file(directory / PUBLIC_KEY, key.public_key().public_bytes_raw())
     return key
 
 
@@ -116,13 +118,13 @@ def _private_key(directory: Path) -> Ed25519PrivateKey | None:
     path = directory / "policy.key"
     if path.exists():
         return Ed25519PrivateKey.from_private_bytes(read_secret(path, 32))
-    if (directory / "policy.pub").exists():
+    if (directory / PUBLIC_KEY).exists():
         return None
     return make_key(directory)
 
 
 def _public_key(directory: Path, private: Ed25519PrivateKey | None) -> Ed25519PublicKey:
-    path = directory / "policy.pub"
+    path = directory / PUBLIC_KEY
     if not path.exists():
         assert private is not None
         replace_file(path, private.public_key().public_bytes_raw())

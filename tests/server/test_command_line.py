@@ -149,18 +149,24 @@ def test_policies_are_signed_and_shown(tmp_path: Path) -> None:
 
 
 def test_backup_of_a_running_server_starts_again(tmp_path: Path) -> None:
-    """The copies, with the keys put beside them, make a server with the same accounts; keys are not copied."""
-    data, copies = tmp_path / "data", tmp_path / "copies"
+    """The copies, with the keys put beside them, make a server with the same accounts and policy.
+
+    Keys that are secret are not copied.
+    """
+    data, copies, rules = tmp_path / "data", tmp_path / "copies", tmp_path / "rules.toml"
+    rules.write_text("half_life_days = 30")
     with serving(data):
         ran(data, "account", "add", "ada@example.org", "--region", "US", "--birth-year", "1990", stdin=PASSWORD)
+        ran(data, "policy", "sign", str(rules))
         assert "master.key" in ran(data, "backup", str(copies))
-        assert {file.name for file in copies.iterdir()} == {"profiles.db", "accounts.db"}
+        assert {file.name for file in copies.iterdir()} == {"profiles.db", "accounts.db", "policy.signed", "policy.pub"}
         assert "exists already" in refused(data, "backup", str(copies))
     assert "master.key is missing" in refused(copies, "serve")
     (copies / "master.key").write_bytes((data / "master.key").read_bytes())
     (copies / "master.key").chmod(0o600)
     with serving(copies):
         assert "ada@example.org" in ran(copies, "account", "list")
+        assert ran(copies, "policy", "show") == ran(data, "policy", "show")
 
 
 @pytest.mark.parametrize(
