@@ -57,6 +57,8 @@ def killed_amid_saves(url: str, delay: float) -> dict[str, int]:
     saver.wait()
     found = {}
     for line in lines:
+        if not line.endswith("\n"):  # it was killed in the middle of telling
+            continue
         account, _, sequence = line.strip().rpartition(" ")
         found[account] = int(sequence)
     return found
