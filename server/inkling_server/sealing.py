@@ -1,7 +1,8 @@
 """Encryption at rest: every account's profile under a key of its own, every such key under the master key.
 
 AES-256-GCM with random 96-bit nonces (NIST SP 800-38D) throughout. Destroying an account's wrapped key makes every
-copy of its profile unreadable, those in the database's free pages and in backups of the profile included.
+copy of its profile that is sealed by it unreadable, such as those in the database's free pages. A backup from before
+holds the wrapped key as well: with the master key it can be read until it is deleted.
 """
 
 from __future__ import annotations

@@ -198,12 +198,24 @@ async def test_backup_of_a_running_store_can_be_opened(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await store.save("ada", profile(1), expected=UNSAVED)
         saving = [asyncio.create_task(store.save(f"a{n}", profile(1), expected=UNSAVED)) for n in range(200)]
-        await store.backup(copy / "profiles.db")
+        await asyncio.to_thread(back_up, tmp_path / "profiles.db", copy / "profiles.db")
         await asyncio.gather(*saving)
         with pytest.raises(StartError, match="exists already"):
-            await store.backup(copy / "profiles.db")
+            await asyncio.to_thread(back_up, tmp_path / "profiles.db", copy / "profiles.db")
     assert {file.name for file in copy.iterdir()} == {"profiles.db"}
     assert (copy / "profiles.db").stat().st_mode & 0o777 == 0o600
+    async with SqliteStore(copy / "profiles.db", tmp_path / "master.key") as store:
+        assert (await store.load("ada"))[0] == profile(1)
+
+
+async def test_a_backup_from_before_an_erasure_still_holds_the_profile(tmp_path: Path) -> None:
+    """What the pages tell wearers and the README operators: the key in the copy is not destroyed with the other."""
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    async with opened(tmp_path) as store:
+        await store.save("ada", profile(1), expected=UNSAVED)
+        back_up(tmp_path / "profiles.db", copy / "profiles.db")
+        await store.delete("ada")
     async with SqliteStore(copy / "profiles.db", tmp_path / "master.key") as store:
         assert (await store.load("ada"))[0] == profile(1)
 

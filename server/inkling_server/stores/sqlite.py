@@ -22,7 +22,7 @@ from inkling_server.sealing import AccountKey, MasterKey, profile_context
 from inkling_server.stores import UNSAVED, Revision
 from inkling_server.stores.cache import Entry, ProfileCache
 from inkling_server.stores.group_commit import GroupWriter, Outcome, Write, execute_singly
-from inkling_server.stores.sqlite_file import back_up, connect
+from inkling_server.stores.sqlite_file import connect
 
 _log = logging.getLogger(__name__)
 
@@ -136,13 +136,6 @@ class SqliteStore:
             await self._writer.submit(functools.partial(self._erase, account))
         finally:
             self._cache.drop(account)
-
-    async def backup(self, target: Path) -> None:
-        """Copies the database as it stands into a new file while it goes on being used.
-
-        Without the master key, which is to be kept apart, the copy is of no use to anybody. Raises `StartError`.
-        """
-        await asyncio.to_thread(back_up, self._path, target)
 
     def _read(self, account: str) -> tuple[Profile, Revision]:
         row = self._reader.execute(_LOAD, (account,)).fetchone()

@@ -53,6 +53,8 @@ def _make(path: Path) -> None:
 def back_up(source: Path, target: Path) -> None:
     """Copies a database that may be in use into a new file, 0600, as it stands at one moment.
 
+    A copy of the profiles is of no use to anybody without the master key, which is to be kept apart.
+
     Raises `StartError` where either file cannot be used; nothing is left at `target` then.
     """
     if not source.exists():

@@ -513,6 +513,15 @@ async def test_everything_that_can_be_used_has_a_name(site: Site) -> None:
         assert len(names) == len(set(names)), (where, names)
 
 
+async def test_every_password_goes_with_a_name(site: Site) -> None:
+    """So that password managers know whose it is: each form that asks for one has a field for the user name."""
+    forms = [form for page in await every_page(site) for form in page.root.all("form")]
+    asking = [form for form in forms if form.all("input", type="password")]
+    assert len(asking) >= 4
+    for form in asking:
+        assert form.all("input", autocomplete="username"), form.attributes["action"]
+
+
 async def test_health_is_told_without_a_session(site: Site) -> None:
     """For a load balancer."""
     page = await site.browser().get("/healthz")
