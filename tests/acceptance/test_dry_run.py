@@ -18,7 +18,7 @@ DATA = Path(__file__).parents[1] / "data"
 def test_each_line_gets_one_object_in_order(dry_run: DryRun) -> None:
     """Empty, not English, overlong, not UTF-8 and hostile lines among them."""
     lines = [
-        b"recommend waterproof hiking boots for muddy trails",
+        b"how do i train for a half marathon",
         b"",
         b"set a timer for ten minutes",
         b"I have been diagnosed with multiple sclerosis",

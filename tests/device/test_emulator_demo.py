@@ -17,7 +17,7 @@ def test_the_demonstration_comes_to_what_its_day_expects() -> None:
     environment = {**os.environ, "COLUMNS": "100"}
     ran = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    for shown in ("The day", "The profile, read back over gRPC", "What the network saw", "none found"):
+    for shown in ("The day", "The profile, read back over gRPC", "What the network saw", "bytes for each event"):
         assert shown in " ".join(ran.stdout.replace("│", " ").split())
     assert max(len(line.rstrip()) for line in ran.stdout.splitlines()) <= 100
     assert ran.stderr == ""
