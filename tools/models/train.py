@@ -257,9 +257,7 @@ def calibrate(logits: np.ndarray, held: Sequence[Example], classes: Sequence[Seq
     }
 
 
-def topic_threshold(
-    scaled: Sequence[np.ndarray], held: Sequence[Example], classes: Sequence[Sequence[int]]
-) -> float:
+def topic_threshold(scaled: Sequence[np.ndarray], held: Sequence[Example], classes: Sequence[Sequence[int]]) -> float:
     """The lowest probability from which on naming keeps to TOPIC_PRECISION and FALSE_EVENTS on held-out lines."""
     harmless = np.array([example.category == 0 for example in held])
     targets = np.array([example.branches for example in held])
