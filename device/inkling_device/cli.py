@@ -174,9 +174,7 @@ def _unpair(args: argparse.Namespace) -> int:
                 _oauth(settings, held.server, clock) if held else None,
                 store=store,
                 policy=PolicyHolder(settings.state_dir, store, clock),
-                outbox=Outbox(
-                    database, clock, maximum_bytes=settings.outbox_bytes, maximum_days=settings.outbox_days
-                ),
+                outbox=Outbox(database, clock, maximum_bytes=settings.outbox_bytes, maximum_days=settings.outbox_days),
             )
         )
     finally:

@@ -34,21 +34,23 @@ class MessageSocket:
         self._path = path
         self._buttons = buttons or {}
         self._waiting: asyncio.Queue[Message] = asyncio.Queue(_WAITING)
+        self._named = False
         self._connected: set[asyncio.StreamWriter] = set()
 
     async def samples(self) -> AsyncGenerator[Message, None]:
         """Raises `SourceError` if the socket cannot be made, or another agent has it."""
-        listening = await asyncio.to_thread(self._listen)
-        server = await asyncio.start_unix_server(self._serve, sock=listening, limit=LONGEST_MESSAGE + 2)
+        server: asyncio.Server | None = None
         try:
+            listening = await asyncio.to_thread(self._listen)
+            server = await asyncio.start_unix_server(self._serve, sock=listening, limit=LONGEST_MESSAGE + 2)
             while True:
                 yield await self._waiting.get()
         finally:
-            server.close()
-            for writer in self._connected:
-                writer.close()
-            with contextlib.suppress(FileNotFoundError):
-                self._path.unlink()
+            if server is not None:
+                server.close()
+            if self._named:
+                self._named = False
+                self._path.unlink(missing_ok=True)
 
     def _listen(self) -> socket.socket:
         listening = socket.socket(socket.AF_UNIX)
@@ -61,6 +63,7 @@ class MessageSocket:
             unnamed.unlink(missing_ok=True)
             listening.bind(str(unnamed))
             listening.listen()
+            self._named = True
             unnamed.rename(self._path)
         except OSError as error:
             listening.close()
