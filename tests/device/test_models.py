@@ -9,8 +9,9 @@ import os
 import shutil
 import signal
 import time
+import weakref
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,13 @@ from inkling_device.models.fetch import (
     SpeechModelMissingError,
     WrongArchiveError,
 )
+from inkling_device.models.senses import Senses
 
 # The files
+
+
+def loaded(name: str) -> tflite.Model:
+    return tflite.load(inventory.by_name(name).path())
 
 
 @pytest.mark.parametrize("name", inventory.MODELS)
@@ -51,7 +57,12 @@ def test_an_unknown_model_says_which_there_are() -> None:
 @pytest.mark.parametrize("name", inventory.MODELS)
 def test_models_answer_as_they_did_when_they_were_made(name: str) -> None:
     """On the runtime that is installed here, with the file that goes with it."""
-    assert check.check(name).cosine >= check.MINIMUM_COSINE
+    assert check.check(name, loaded(name)).cosine >= check.MINIMUM_COSINE
+
+
+def test_every_model_is_checked() -> None:
+    """None is left out."""
+    assert [result.name for result in check.check_all()] == list(inventory.MODELS)
 
 
 @pytest.fixture
@@ -65,16 +76,28 @@ def own_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", inventory.MODELS)
-def test_a_wrong_answer_is_refused(own_models: Path, name: str) -> None:
-    """Garbage says nothing by itself; the comparison does, and what to do about it."""
-    model = inventory.by_name(name)
+def spoil(model: inventory.ModelFile) -> None:
+    """Makes what `model` answers wrong, by storing another answer."""
     known = check.KnownAnswer.load(model.known_answer)
     rng = np.random.default_rng(0)
     garbage = [rng.permutation(output.ravel()).reshape(output.shape) for output in known.outputs]
     check.KnownAnswer(known.inputs, garbage).save(model.known_answer)
+
+
+@pytest.mark.parametrize("name", inventory.MODELS)
+def test_a_wrong_answer_is_refused(own_models: Path, name: str) -> None:
+    """Garbage says nothing by itself; the comparison does, and what to do about it."""
+    spoil(inventory.by_name(name))
     with pytest.raises(check.ModelMismatchError, match="Install the package again"):
-        check.check(name)
+        check.check(name, loaded(name))
+
+
+@pytest.mark.parametrize("name", inventory.MODELS)
+def test_no_agent_starts_with_a_model_that_answers_wrongly(own_models: Path, name: str) -> None:
+    """Each is checked when the senses are loaded."""
+    spoil(inventory.by_name(name))
+    with pytest.raises(check.ModelMismatchError, match=repr(name)):
+        Senses.load(speech=False)
 
 
 def test_recording_renews_the_known_answer(own_models: Path) -> None:
@@ -82,7 +105,7 @@ def test_recording_renews_the_known_answer(own_models: Path) -> None:
     check.record(
         "text", [check.KnownInput(np.full((1, 32), 7, np.int32)), check.KnownInput(np.ones((1, 32), np.int32))]
     )
-    assert check.check("text").cosine == pytest.approx(1, abs=1e-3)
+    assert check.check("text", loaded("text")).cosine == pytest.approx(1, abs=1e-3)
     check.record("text")
     assert (check.KnownAnswer.load(inventory.TEXT.known_answer).inputs[0].steps == 7).all()
 
@@ -93,7 +116,7 @@ def test_inputs_that_do_not_fit_are_a_mismatch(own_models: Path) -> None:
     short = [check.KnownInput(known.inputs[0].steps[:, :5]), known.inputs[1]]
     check.KnownAnswer(short, known.outputs).save(inventory.TEXT.known_answer)
     with pytest.raises(check.ModelMismatchError, match="does not take"):
-        check.check("text")
+        check.check("text", loaded("text"))
 
 
 @pytest.mark.parametrize(
@@ -120,6 +143,49 @@ def test_files_that_are_no_models_are_errors(tmp_path: Path) -> None:
     (tmp_path / "bad.tflite").write_bytes(b"not a model" * 100)
     with pytest.raises(tflite.ModelFileError, match=r"bad\.tflite cannot be loaded"):
         tflite.load(tmp_path / "bad.tflite")
+
+
+def test_models_that_take_turns_answer_as_ever() -> None:
+    """One slot for two models changes no answer, whichever ran before."""
+    slot = tflite.Slot()
+    names = ["faces", "tagger"]
+    in_turns = {name: check.load(name, slot) for name in names}
+    for name in [*names, *names]:
+        alone = loaded(name)
+        pixels = [np.full(tensor.shape, 7, tensor.dtype) for tensor in alone.inputs]
+        assert in_turns[name].inputs == alone.inputs
+        assert in_turns[name].outputs == alone.outputs
+        for output, expected in zip(in_turns[name].run(*pixels), alone.run(*pixels), strict=True):
+            assert np.array_equal(output, expected)
+
+
+def test_a_slot_holds_one_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A model that runs again is not loaded again; another one takes its place, and memory, first."""
+    alive: weakref.WeakSet[FakeModel] = weakref.WeakSet()
+    loads: list[str] = []
+
+    def load(path: Path) -> FakeModel:
+        assert not alive
+        loads.append(path.name)
+        alive.add(model := FakeModel())
+        return model
+
+    monkeypatch.setattr(tflite, "load", load)
+    slot = tflite.Slot()
+    a, b = slot.load(tmp_path / "a"), slot.load(tmp_path / "b")
+    for model in (a, a, b, b, a):
+        model.run()
+    assert loads == ["a", "b", "a", "b", "a"]
+
+
+class FakeModel:
+    """Takes nothing, answers nothing."""
+
+    inputs: Sequence[tflite.Tensor] = ()
+    outputs: Sequence[tflite.Tensor] = ()
+
+    def run(self, *inputs: object) -> Sequence[check.Floats]:
+        return []
 
 
 def test_inputs_are_checked() -> None:

@@ -79,6 +79,29 @@ def test_a_page_is_seen_to_be_text(eye: Eye) -> None:
     assert eye.look(photo("page")).text_share > 0.05
 
 
+@pytest.mark.parametrize(("lines", "ink", "paper"), [(4, 30, 220), (8, 235, 25), (16, 130, 220), (28, 30, 220)])
+def test_large_letters_and_small_print_are_text(eye: Eye, lines: int, ink: int, paper: int) -> None:
+    """A poster, a page, a page of small print; dark on light, pale, and light on dark."""
+    page = np.full((756, 1008, 3), paper, np.uint8)
+    height = 720 / lines
+    for line in range(lines):
+        words = "the quick brown fox jumps over a lazy dog and runs away " * 3
+        place = (20, round(height * (line + 0.75)) + 10)
+        cv2.putText(page, words, place, cv2.FONT_HERSHEY_DUPLEX, height / 45, (ink,) * 3, max(round(height / 20), 1))
+    assert eye.look(Photo(page)).text_share > 0.1
+
+
+def test_texture_is_no_text(eye: Eye) -> None:
+    """Grass is as full of edges as a page is, and has no letters."""
+    rng = np.random.default_rng(0)
+    grass = np.full((756, 1008, 3), (40, 110, 60), np.uint8)
+    for x, y, lean, shade in zip(*(rng.integers(0, n, 9000) for n in (1008, 756, 20, 90)), strict=True):
+        blade = (int(x), int(y)), (int(x + lean - 10), int(y - 25))
+        cv2.line(grass, *blade, (20, 80 + int(shade), 40 + int(shade) // 2), 2, cv2.LINE_AA)
+    assert may_hold_text(Photo(grass))
+    assert eye.look(Photo(grass)).text_share < 0.02
+
+
 @pytest.mark.parametrize(("name", "expected"), [("page", True), ("coffee", False), ("chelsea", False)])
 def test_the_text_detector_runs_where_text_may_be(name: str, expected: bool) -> None:
     """The cheap test lets pages through and saves the detector's time on the rest."""

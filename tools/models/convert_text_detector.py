@@ -88,8 +88,8 @@ def largest_difference(model: onnx.ModelProto, converted: litert_torch.model.Mod
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("height", type=int, nargs="?", default=256)
-    parser.add_argument("width", type=int, nargs="?", default=320)
+    parser.add_argument("height", type=int, nargs="?", default=192)
+    parser.add_argument("width", type=int, nargs="?", default=256)
     parser.add_argument("--folder", type=Path, default=MODELS)
     args = parser.parse_args()
     if args.height % STEP or args.width % STEP:

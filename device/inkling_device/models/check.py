@@ -76,21 +76,27 @@ class CheckResult:
 
 
 def check_all() -> Iterator[CheckResult]:
-    """Checks every model that ships with the agent, one after another.
+    """Loads and checks every model that ships with the agent, one after another; none is kept.
 
-    Raises what `check` raises, at the first that fails.
+    Raises what `check` and `tflite.load` raise, at the first that fails.
     """
-    return (check(name) for name in inventory.MODELS)
+    return (check(name, tflite.load(file.path())) for name, file in inventory.MODELS.items())
 
 
-def check(name: str) -> CheckResult:
-    """Runs the model called `name` on its known input.
+def load(name: str, slot: tflite.Slot) -> tflite.Model:
+    """The model called `name`, in `slot`, just checked. Raises what `check` and `tflite.load` raise."""
+    model = slot.load(inventory.by_name(name).path())
+    check(name, model)
+    return model
 
-    Raises `ModelMismatchError` if the answer is not the stored one, `ModelFileError` if the file cannot be loaded.
+
+def check(name: str, model: tflite.Model) -> CheckResult:
+    """Runs `model`, the one called `name`, on its known input.
+
+    Raises `ModelMismatchError` if the answer is not the stored one.
     """
     file = inventory.by_name(name)
     known = KnownAnswer.load(file.known_answer)
-    model = tflite.load(file.path())
     try:
         cosine = compare(_answers(model, known.inputs), known.outputs)
     except ValueError as error:

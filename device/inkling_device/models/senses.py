@@ -1,4 +1,4 @@
-"""All models in memory at once: heavy, loaded once, shared by every agent of a process."""
+"""What the agent hears, reads and sees with: heavy, loaded once, shared by every agent of a process."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TypeVar
 
 import vosk
 
+from inkling_device import tflite
 from inkling_device.listen.transcriber import LIVE_FRAMES_AT_ONCE, VoskTranscriber, load_speech_model
 from inkling_device.listen.wake import VoskWakeSpotter
-from inkling_device.models import check, fetch
+from inkling_device.models import fetch
 from inkling_device.observation import Sight, TopicScore
 from inkling_device.pipeline import Eyes
 from inkling_device.see.eye import open_eye
@@ -37,15 +38,14 @@ class Senses:
 
     @classmethod
     def load(cls, *, speech: bool = True) -> Senses:
-        """Loads and checks every model; takes some seconds.
+        """Checks every model; takes some seconds. Speech stays in memory, the other models take turns in one slot.
 
         Raises `ModelMismatchError` where a model answers wrongly on this machine, `SpeechModelMissingError` where the
         speech model has not been fetched.
         """
-        for _ in check.check_all():
-            pass
-        classifier, calibration = load_classifier()
-        senses = cls(classifier, calibration.sensitive_threshold, open_eye())
+        slot = tflite.Slot()
+        classifier, calibration = load_classifier(slot)
+        senses = cls(classifier, calibration.sensitive_threshold, open_eye(slot))
         return senses.with_speech(live=True) if speech else senses
 
     def with_speech(self, *, live: bool) -> Senses:

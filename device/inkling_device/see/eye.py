@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from inkling_device import tflite
-from inkling_device.models import inventory
+from inkling_device.models import check, inventory
 from inkling_device.observation import Clip, Photo, Sight, Tag
 from inkling_device.see.faces import BlazeFaceDetector, FaceDetector
 from inkling_device.see.keyframes import key_frames
@@ -50,12 +50,16 @@ class Eye:
         return Sight(tags, 0, max(sight.text_share for sight in sights))
 
 
-def open_eye(threads: int = 1) -> Eye:
-    """An eye with the models that ship. Raises `ModelFileError`, `NoRuntimeError`."""
+def open_eye(slot: tflite.Slot | None = None) -> Eye:
+    """An eye with the models that ship, checked. They take turns in `slot`, by default one of their own.
+
+    Raises what `check.load` raises.
+    """
+    slot = slot or tflite.Slot()
     return Eye(
-        EfficientNetTagger(tflite.load(inventory.TAGGER.path(), threads=threads)),
-        BlazeFaceDetector(tflite.load(inventory.FACES.path(), threads=threads)),
-        PaddleTextDetector(lambda: tflite.load(inventory.TEXT_DETECTOR.path(), threads=threads)),
+        EfficientNetTagger(check.load(inventory.TAGGER.name, slot)),
+        BlazeFaceDetector(check.load(inventory.FACES.name, slot)),
+        PaddleTextDetector(check.load(inventory.TEXT_DETECTOR.name, slot)),
     )
 
 

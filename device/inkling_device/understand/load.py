@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from inkling_device import tflite
+from inkling_device.models import check
 from inkling_device.models.inventory import CALIBRATION, TEXT, VOCABULARY
 from inkling_device.understand.classifier import Calibration, EncoderClassifier
 from inkling_device.understand.wordpiece import WordPiece
 
 
-def load_classifier() -> tuple[EncoderClassifier, Calibration]:
-    """The classifier on the runtime in use, and how its outputs are read. Raises what `tflite.load` raises."""
+def load_classifier(slot: tflite.Slot | None = None) -> tuple[EncoderClassifier, Calibration]:
+    """The classifier on the runtime in use, checked, and how its outputs are read.
+
+    Its model is in `slot`, by default one of its own. Raises what `check.load` raises.
+    """
     calibration = Calibration.load(CALIBRATION)
-    return EncoderClassifier(tflite.load(TEXT.path()), WordPiece.load(VOCABULARY), calibration), calibration
+    model = check.load(TEXT.name, slot or tflite.Slot())
+    return EncoderClassifier(model, WordPiece.load(VOCABULARY), calibration), calibration
