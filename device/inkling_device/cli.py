@@ -12,18 +12,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from traceback import walk_tb
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from inkling import topics
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
-from rich.table import Table
 
 from inkling_device import settings as settings_module
 from inkling_device.agent import Agent
 from inkling_device.clock import SystemClock
 from inkling_device.credentials import CredentialStore
 from inkling_device.database import ReadOnlyDatabase, StateDatabase
-from inkling_device.dry_run import DryRun, Outcome, print_json, print_table
 from inkling_device.errors import DeviceError, SettingsError
 from inkling_device.ledger import Ledger
 from inkling_device.models import check, fetch, inventory
@@ -39,6 +36,9 @@ from inkling_device.settings import Settings
 from inkling_device.speaker import speak
 from inkling_device.tflite import ModelFileError, NoRuntimeError, runtime
 from inkling_device.transport import Transport
+
+if TYPE_CHECKING:
+    from inkling_device.dry_run import DryRun, Outcome
 
 EXPECTED_ERRORS = (
     DeviceError,
@@ -118,6 +118,9 @@ def _status(args: argparse.Namespace) -> int:
 
 
 def _ledger(args: argparse.Namespace) -> int:
+    from rich.console import Console  # here and below: 4 MB that an agent at work does without
+    from rich.table import Table
+
     settings = _settings(args)
     ledger = Ledger(ReadOnlyDatabase(settings.state_dir), SystemClock())
     events = Table(title="What was recorded, and what became of it")
@@ -186,6 +189,8 @@ def _unpair(args: argparse.Namespace) -> int:
 
 
 def _dry_run(args: argparse.Namespace) -> int:
+    from inkling_device.dry_run import DryRun, print_json, print_table
+
     logging.basicConfig(level="WARNING")
     senses = Senses.load(speech=False)
     rules = standard_rules(
@@ -200,6 +205,8 @@ def _dry_run(args: argparse.Namespace) -> int:
 
 
 def _outcomes(run: DryRun, texts: Sequence[str], media: Sequence[Path]) -> Iterator[Outcome]:
+    from inkling_device.dry_run import Outcome
+
     for name in texts:
         if name == "-":
             yield from run.text_file(name, sys.stdin.buffer)
@@ -214,6 +221,8 @@ def _outcomes(run: DryRun, texts: Sequence[str], media: Sequence[Path]) -> Itera
 
 
 def _models_fetch(args: argparse.Namespace) -> int:
+    from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+
     with Progress("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn()) as progress:
         task = progress.add_task("speech model", total=None)
         folder = fetch.fetch(lambda done, total: progress.update(task, completed=done, total=total), source=args.source)

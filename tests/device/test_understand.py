@@ -35,7 +35,7 @@ VOCABULARY = {token: index for index, token in enumerate(("[PAD]", "[UNK]", "[CL
 )
 def test_word_pieces(text: str, tokens: Sequence[str]) -> None:
     """Longest match first, accents and case dropped, ideographs and punctuation on their own."""
-    assert list(WordPiece(VOCABULARY).pieces(text)) == [VOCABULARY[token] for token in tokens]
+    assert list(WordPiece(list(VOCABULARY)).pieces(text)) == [VOCABULARY[token] for token in tokens]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def classifier(**by_token: Sequence[float]) -> tuple[EncoderClassifier, Scripted
         sensitive_threshold=0.5,
     )
     model = ScriptedModel(by_token, NOTHING)
-    return EncoderClassifier(model, WordPiece(VOCABULARY), calibration), model
+    return EncoderClassifier(model, WordPiece(list(VOCABULARY)), calibration), model
 
 
 def named(text: str, **by_token: Sequence[float]) -> dict[int, float]:

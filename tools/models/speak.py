@@ -4,17 +4,20 @@
 
 What the guard gets in real life is recognised speech with its errors, so a part of the lines goes this way. Needs the
 Debian packages espeak-ng, flite, festival and libttspico-utils; the voices of an engine that is missing are left out,
-with a word. Each line is `label<TAB>what was heard`; a line of which nothing is heard is left out and counted.
+with a word. Each line is `label<TAB>what was heard`; a line of which nothing is heard is left out and counted. For
+training, `--least-kept 0.5` leaves out what nobody could tell any more.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -52,7 +55,6 @@ class Voice:
 
 VOICES = (
     Voice("espeak-ng", "en-us"),
-    Voice("espeak-ng", "en-gb"),
     Voice("flite", "slt"),
     Voice("flite", "rms"),
     Voice("flite", "awb"),
@@ -63,14 +65,15 @@ VOICES = (
 
 
 def in_a_room(sound: AudioChunk, chance: np.random.Generator) -> AudioChunk:
-    """`sound` with the echo of a small room (decay of 0.1 to 0.3 s) and steady noise 12 to 30 dB below it."""
+    """`sound` as a microphone on the wearer's own head has it: the echo of a room 10 to 25 dB below the voice, with a
+    decay of 0.1 to 0.3 s, and steady noise 15 to 35 dB below it."""
     samples = np.frombuffer(sound.pcm, np.int16).astype(np.float32)
     length = int(SAMPLE_RATE * chance.uniform(0.1, 0.3))
     echo = chance.normal(0, 1, length).astype(np.float32) * np.exp(-6.9 * np.arange(length, dtype=np.float32) / length)
-    echo *= chance.uniform(0.02, 0.08)
+    echo *= 10 ** (-chance.uniform(10, 25) / 20) / float(np.sqrt(np.sum(echo**2)))
     echo[0] = 1.0
     heard: Floats = np.convolve(samples, echo)[: len(samples)].astype(np.float32)
-    level = float(np.sqrt(np.mean(heard**2))) * 10 ** (-chance.uniform(12, 30) / 20)
+    level = float(np.sqrt(np.mean(heard**2))) * 10 ** (-chance.uniform(15, 35) / 20)
     noisy = heard + chance.normal(0, level, len(heard)).astype(np.float32)
     noisy *= 20_000 / max(float(np.abs(noisy).max()), 1.0)
     return AudioChunk(noisy.astype(np.int16).tobytes())
@@ -87,11 +90,21 @@ def recognised(line: written.Line, voice: Voice, seed: int, transcriber: VoskTra
     return " ".join(utterance.words for utterance in transcribe_addressed(transcriber, sound))
 
 
+def kept_words(text: str, heard: str) -> float:
+    """Share of the words of `text` that stand in `heard`."""
+    words = re.findall(r"[a-z']+", text.lower())
+    left = Counter(heard.split())
+    return sum((Counter(words) & left).values()) / max(len(words), 1)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=400, help="how many lines to take, spread over the files")
+    parser.add_argument(
+        "--least-kept", type=float, default=0.0, help="leave out lines of which a smaller share of the words was heard"
+    )
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     voices = [voice for voice in VOICES if shutil.which(voice.program)]
@@ -116,9 +129,17 @@ def main() -> int:
 
     with ThreadPoolExecutor(workers) as pool:
         heard = dict(pair for part in pool.map(share, range(workers)) for pair in part)
-    kept = [(line, heard[index]) for index, line in enumerate(chosen) if heard[index]]
+    kept = [
+        (line, heard[index])
+        for index, line in enumerate(chosen)
+        if heard[index] and kept_words(line.text, heard[index]) >= args.least_kept
+    ]
+    share = sum(kept_words(line.text, heard[index]) for index, line in enumerate(chosen)) / len(chosen)
     args.out.write_text("".join(f"{line.label}\t{words}\n" for line, words in kept), encoding="utf-8")
-    print(f"{len(kept)} lines heard in {len(voices)} voices, {len(chosen) - len(kept)} not heard")
+    print(
+        f"{len(kept)} lines heard in {len(voices)} voices, {len(chosen) - len(kept)} left out;"
+        f" {share:.0%} of the words heard"
+    )
     return 0
 
 

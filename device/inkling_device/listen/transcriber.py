@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-import vosk
-
+from inkling_device.listen.engine import vosk
 from inkling_device.observation import SAMPLE_RATE, AudioChunk, Utterance
 
 _BLOCK_BYTES = 8_000

@@ -6,8 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import vosk
-
+from inkling_device.listen.engine import vosk
 from inkling_device.observation import SAMPLE_RATE
 
 WAKE_PHRASE = "hey glasses"

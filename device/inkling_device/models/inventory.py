@@ -52,7 +52,7 @@ FACES = ModelFile(
 TEXT_DETECTOR = ModelFile(
     "text_detector",
     "how much of a picture is text",
-    dict.fromkeys(Runtime, "ppocrv4_det_192x256_wo8.tflite"),
+    dict.fromkeys(Runtime, "ppocrv4_det_192x256_fp16.tflite"),
 )
 TEXT = ModelFile(
     "text",

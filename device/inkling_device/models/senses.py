@@ -8,9 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-import vosk
-
 from inkling_device import tflite
+from inkling_device.listen.engine import vosk
 from inkling_device.listen.transcriber import LIVE_FRAMES_AT_ONCE, VoskTranscriber, load_speech_model
 from inkling_device.listen.wake import VoskWakeSpotter
 from inkling_device.models import fetch

@@ -146,15 +146,14 @@ class _Branch:
         }
         self._nodes = sorted({node for chain in chains.values() for node in chain})
         position = {node: index for index, node in enumerate(self._nodes)}
-        self._adds_to = np.zeros((len(self._nodes), self.size), np.float32)
-        for index, topic in enumerate(classes):
-            for node in chains.get(topic, ()):
-                self._adds_to[position[node], index] = 1
+        pairs = [(position[node], index) for index, topic in enumerate(classes) for node in chains.get(topic, ())]
+        self._node_of_pair, self._class_of_pair = np.array(pairs, np.int32).reshape(-1, 2).T
         self._above = [frozenset(vocabulary.ancestors(node)) for node in self._nodes]
 
     def node_probabilities(self, logits: Floats) -> Floats:
         """Probability of each node, float32 of shape (nodes,)."""
-        return self._adds_to @ _softmax(logits, self._temperature)
+        of_classes = _softmax(logits, self._temperature)[self._class_of_pair]
+        return np.bincount(self._node_of_pair, of_classes, len(self._nodes)).astype(np.float32)
 
     def most_specific(self, probabilities: Floats, threshold: float) -> Sequence[TopicScore]:
         """The nodes over the threshold that have none over it below them."""
