@@ -31,6 +31,7 @@ from inkling_device.listen.listener import Listener
 from inkling_device.listen.voice import WebRtcVoiceActivity
 from inkling_device.models.senses import Senses
 from inkling_device.observation import AudioChunk, Clip, Message, Photo, Source, Utterance
+from inkling_device.pairing import unpair
 from inkling_device.pipeline import Pipeline
 from inkling_device.privacy.guard import Guard, Verdict
 from inkling_device.privacy.rules import standard_rules
@@ -112,6 +113,19 @@ class Agent:
                 worker.cancel()
             await asyncio.gather(*workers, return_exceptions=True)
         await syncing
+
+    async def unpair(self) -> None:
+        """Logs out and wipes queue, ledger, policy and credentials; see `pairing.unpair`. Not while `run` runs.
+
+        Raises `StateError`.
+        """
+        state = self.state
+        await self._senses.think(lambda: None)  # what `run` left half understood is recorded now, not after the wipe
+        logged_in = state.credentials.current is not None
+        if await unpair(state.tokens.oauth, store=state.credentials, policy=state.policy, outbox=state.outbox):
+            log.info("logged out")
+        elif logged_in:
+            log.warning('logged out, but the server could not be told: choose "forget" for these glasses on its page')
 
     def push_to_talk(self) -> None:
         """What is said next is for the assistant."""

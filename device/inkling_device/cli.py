@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from traceback import walk_tb
@@ -20,8 +21,8 @@ from inkling_device import settings as settings_module
 from inkling_device.agent import Agent
 from inkling_device.clock import SystemClock
 from inkling_device.credentials import CredentialStore
-from inkling_device.database import ReadOnlyDatabase, StateDatabase
-from inkling_device.errors import DeviceError, SettingsError
+from inkling_device.database import ReadOnlyDatabase, StateDatabase, holder
+from inkling_device.errors import DeviceError, SettingsError, StateBusyError, StateError
 from inkling_device.ledger import Ledger
 from inkling_device.models import check, fetch, inventory
 from inkling_device.models.senses import Senses
@@ -40,6 +41,10 @@ from inkling_device.transport import Transport
 if TYPE_CHECKING:
     from inkling_device.dry_run import DryRun, Outcome
 
+UNPAIR_SIGNAL = signal.SIGUSR1
+"""Tells a running agent to log out."""
+UNPAIR_SECONDS = 60.0
+"""How long `unpair` waits for a running agent."""
 EXPECTED_ERRORS = (
     DeviceError,
     check.ModelMismatchError,
@@ -71,20 +76,32 @@ def _run(args: argparse.Namespace) -> int:
     settings = _settings(args)
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     sys.excepthook = _excepthook
-    agent = Agent(settings, Senses.load(speech=bool(settings.microphone)))
-    try:
-        asyncio.run(_until_signalled(agent))
-    finally:
-        agent.close()
+    asyncio.run(_until_signalled(settings, Senses.load(speech=bool(settings.microphone))))
     return 0
 
 
-async def _until_signalled(agent: Agent) -> None:
-    stop = asyncio.Event()
+async def _until_signalled(settings: Settings, senses: Senses) -> None:
+    """Runs an agent until it is told to stop. One that is told to log out does so, and goes on logged out."""
+    told, interrupted = asyncio.Event(), asyncio.Event()
+
+    def stop() -> None:
+        told.set()
+        interrupted.set()
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await agent.run(stop)
+        loop.add_signal_handler(number, stop)
+    loop.add_signal_handler(UNPAIR_SIGNAL, interrupted.set)
+    agent = Agent(settings, senses)  # from here on it holds the state directory, and may be told to log out
+    try:
+        while True:
+            await agent.run(interrupted)
+            if told.is_set():
+                return
+            interrupted.clear()
+            await agent.unpair()
+    finally:
+        agent.close()
 
 
 def _excepthook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
@@ -109,11 +126,15 @@ def _status(args: argparse.Namespace) -> int:
             f"Policy {policy.held.policy.version}, good until {policy.held.policy.expires:%Y-%m-%d %H:%M} UTC;"
             f" home region {policy.held.home_region}."
         )
-    totals = Ledger(ReadOnlyDatabase(settings.state_dir), clock).totals()
+    ledger = Ledger(ReadOnlyDatabase(settings.state_dir), clock)
+    totals = ledger.totals()
     print(
         f"{totals.unsent} events wait to be sent. Never sent: {totals.gave_way} gave way, {totals.too_old} grew too"
         f" old. Not taken by the server: {totals.refused} refused, {totals.set_aside} set aside."
     )
+    failure = ledger.sync_failure()
+    if failure is not None:
+        print(f"The last attempt to send failed at {failure.time:%Y-%m-%d %H:%M} UTC: {failure.reason}")
     return 0
 
 
@@ -166,11 +187,15 @@ def _pair(args: argparse.Namespace) -> int:
 
 
 def _unpair(args: argparse.Namespace) -> int:
+    signal.signal(UNPAIR_SIGNAL, signal.SIG_IGN)  # another `unpair` that takes this one for the agent
     settings = _settings(args)
     clock = SystemClock()
     store = CredentialStore(settings.state_dir)
     held = store.current
-    database = StateDatabase.open(settings.state_dir, clock)
+    try:
+        database = StateDatabase.open(settings.state_dir, clock)
+    except StateBusyError:
+        return _unpair_running_agent(settings.state_dir)
     try:
         told = asyncio.run(
             unpair(
@@ -185,6 +210,25 @@ def _unpair(args: argparse.Namespace) -> int:
     print("Logged out; queue, ledger, policy and credentials are wiped.")
     if held and not told:
         print('The server could not be told: choose "forget" for these glasses on its page.')
+    return 0
+
+
+def _unpair_running_agent(state_dir: Path) -> int:
+    """Has the agent that holds `state_dir` log out, and waits until it has."""
+    agent = holder(state_dir)
+    if agent is None:
+        raise StateError(f"it cannot be told who is using {state_dir}: stop the agent, and log out again")
+    try:
+        os.kill(agent, UNPAIR_SIGNAL)
+    except OSError as error:
+        raise StateError(f"the agent, process {agent}, cannot be told to log out: {error.strerror}") from error
+    deadline = time.monotonic() + UNPAIR_SECONDS
+    while CredentialStore(state_dir).current is not None:
+        if time.monotonic() > deadline:
+            raise StateError(f"the agent, process {agent}, has not logged out yet: look into its log, or stop it first")
+        time.sleep(0.1)
+    print("The agent has logged out; queue, ledger, policy and credentials are wiped, and nothing is recorded.")
+    print('Should the server\'s page still show these glasses, they had no network: choose "forget" there.')
     return 0
 
 

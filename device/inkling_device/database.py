@@ -51,7 +51,8 @@ CREATE TABLE dropped (
     PRIMARY KEY (day, rule, category)
 ) STRICT, WITHOUT ROWID;
 -- Single facts: `acknowledged` is the last sequence that the server holds, `frozen` that of the batch on its way,
--- `pairing` whose events these are; the others count events that were given up, by outcome.
+-- `pairing` whose events these are, `sync_failure` and `sync_failed` why and when the last attempt to send failed, in
+-- seconds since 1970, if it did; the others count events that were given up, by outcome.
 CREATE TABLE fact (name TEXT PRIMARY KEY, value ANY) STRICT, WITHOUT ROWID;
 """
 
@@ -248,6 +249,14 @@ def _transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connect
     return result
 
 
+def holder(directory: Path) -> int | None:
+    """Number of the process that holds a state directory, None where it cannot be told."""
+    try:
+        return int((directory / LOCK_NAME).read_text())
+    except (OSError, ValueError):
+        return None
+
+
 def _locked(path: Path) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -257,6 +266,9 @@ def _locked(path: Path) -> int:
         raise StateBusyError(
             f"another inkling-device is using {path.parent}: stop it, or name another state_dir"
         ) from None
+    with contextlib.suppress(OSError):  # a full disk costs the number, not the lock
+        os.truncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor
 
 

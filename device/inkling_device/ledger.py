@@ -79,6 +79,15 @@ class Totals:
     set_aside: int
 
 
+@dataclass(frozen=True, slots=True)
+class SyncFailure:
+    """Why the last attempt to send what waits did not succeed."""
+
+    time: dt.datetime
+    """In UTC."""
+    reason: str
+
+
 class Ledger:
     """Reads and counts. Over a `ReadOnlyDatabase` everything but `count_drop` works, also beside a running agent."""
 
@@ -104,6 +113,10 @@ class Ledger:
     def totals(self) -> Totals:
         """How many events the server does not have yet, and how many it never will. Raises `StateError`."""
         return self._database.run(_totals)
+
+    def sync_failure(self) -> SyncFailure | None:
+        """What is wrong with the sync, None where the last attempt succeeded. Raises `StateError`."""
+        return self._database.run(_sync_failure)
 
     def released_topics(self, day: dt.date) -> frozenset[int]:
         """The topics of all events of a day, whatever became of them. Raises `StateError`."""
@@ -153,6 +166,13 @@ def _totals(connection: sqlite3.Connection) -> Totals:
         for outcome in (Outcome.GAVE_WAY, Outcome.TOO_OLD, Outcome.REFUSED, Outcome.SET_ASIDE)
     }
     return Totals(unsent=count_unsent(connection), **given_up)
+
+
+def _sync_failure(connection: sqlite3.Connection) -> SyncFailure | None:
+    reason, failed = fact(connection, "sync_failure"), fact(connection, "sync_failed")
+    if reason is None or failed is None:
+        return None
+    return SyncFailure(dt.datetime.fromtimestamp(int(failed), dt.UTC), str(reason))
 
 
 def _entry(row: tuple[int, int, int, int, str, int | None, int | None, str | None]) -> Entry:

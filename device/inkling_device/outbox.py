@@ -104,6 +104,11 @@ class Outbox:
             self._database.wipe()
         self._database.run(lambda connection: set_fact(connection, "pairing", pairing))
 
+    def note_sync(self, failure: str | None) -> None:
+        """Remembers for the ledger why the attempt to send just now failed, or that it did not."""
+        now = int(self._clock.now().timestamp())
+        self._database.run(lambda connection: _note_sync(connection, failure, now))
+
     def wipe(self) -> None:
         """Removes queue and ledger."""
         self._database.wipe()
@@ -180,6 +185,14 @@ class Outbox:
         forget_fact(connection, "frozen")
         _count(connection, Outcome.REFUSED, len(refused))
         forget_old(connection, self._clock.now().date(), maximum_events=self._maximum_events)
+
+
+def _note_sync(connection: sqlite3.Connection, failure: str | None, now: int) -> None:
+    if failure is None:
+        forget_fact(connection, "sync_failure")
+    else:
+        set_fact(connection, "sync_failure", failure)
+        set_fact(connection, "sync_failed", now)
 
 
 def _set_aside(connection: sqlite3.Connection, sequence: int, reason: str) -> None:

@@ -28,6 +28,7 @@ class State:
     policy: PolicyHolder
     ledger: Ledger
     outbox: Outbox
+    tokens: Tokens
     sync: SyncClient
 
     @classmethod
@@ -38,6 +39,7 @@ class State:
         policy = PolicyHolder(settings.state_dir, credentials, clock)
         outbox = Outbox(database, clock, maximum_bytes=settings.outbox_bytes, maximum_days=settings.outbox_days)
         transport = Transport(settings.tls_ca_file, settings.insecure)
+        tokens = Tokens(credentials, OAuthClient(settings.server, transport, clock), clock)
         return cls(
             clock,
             database,
@@ -45,11 +47,12 @@ class State:
             policy,
             Ledger(database, clock),
             outbox,
+            tokens,
             SyncClient(
                 outbox=outbox,
                 policy=policy,
                 credentials=credentials,
-                tokens=Tokens(credentials, OAuthClient(settings.server, transport, clock), clock),
+                tokens=tokens,
                 transport=transport,
                 clock=clock,
                 gather_seconds=settings.gather_seconds,

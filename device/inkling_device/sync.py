@@ -8,6 +8,7 @@ slow down (wait as told), never again (put it right or rest long). None is ever 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable
@@ -97,6 +98,7 @@ class SyncClient:
         self._not_before = clock.monotonic()
         self._policy_due = clock.monotonic()
         self._last_failure: DeviceError | None = None
+        self._failure_noted = True  # perhaps by a process before this one
 
     @property
     def last_failure(self) -> DeviceError | None:
@@ -148,15 +150,26 @@ class SyncClient:
                 raise
             except SlowDown as error:
                 self._rest_at_least(max(error.seconds, LEAST_REST))
-                self._last_failure = error
+                await self._note(error)
                 raise
             except DeviceError as error:
                 if isinstance(error, TryAgain):
                     # The next attempt begins with a new connection: an old one may not know that it is dead.
                     await self._disconnect()
-                self._last_failure = error
+                await self._note(error)
                 raise
-            self._last_failure = None
+            await self._note(None)
+
+    async def _note(self, failure: DeviceError | None) -> None:
+        """Remembers why the attempt failed, for `status`, too; a success only where it ends a failure."""
+        self._last_failure = failure
+        if isinstance(failure, NotPaired) or (failure is None and not self._failure_noted):
+            return
+        self._failure_noted = True
+        reason = None if failure is None else str(failure)
+        with contextlib.suppress(StateError):  # the full disk itself may be the failure
+            await _in_thread(lambda: self._outbox.note_sync(reason))
+            self._failure_noted = failure is not None  # an end that could not be noted is noted by the next success
 
     async def close(self) -> None:
         """Ends the connection; the next `drain` makes another."""

@@ -23,7 +23,7 @@ class Tokens:
 
     def __init__(self, store: CredentialStore, oauth: OAuthClient, clock: Clock) -> None:
         self._store = store
-        self._oauth = oauth
+        self.oauth = oauth
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
 
@@ -57,10 +57,10 @@ class Tokens:
     async def _renewed(self, held: Credentials) -> Credentials:
         try:
             try:
-                answer = await self._oauth.refresh(held.refresh_token)
+                answer = await self.oauth.refresh(held.refresh_token)
             except TryAgain:
                 # The answer may be what was lost. For a minute the server takes the same refresh token once more.
-                answer = await self._oauth.refresh(held.refresh_token)
+                answer = await self.oauth.refresh(held.refresh_token)
         except OAuthRefused as error:
             if error.code in _ENDED:
                 raise PairingEnded from error

@@ -7,7 +7,8 @@ import contextlib
 import datetime as dt
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -17,8 +18,9 @@ from inkling_device.agent import Agent, Noticed
 from inkling_device.clock import ManualClock
 from inkling_device.models.senses import Senses
 from inkling_device.oauth import DeviceCode, OAuthClient
-from inkling_device.observation import Clip, Photo, Sight, Source, Tag, TopicScore
+from inkling_device.observation import Clip, InterestEvent, Photo, Sight, Source, Tag, TopicScore
 from inkling_device.pairing import pair
+from inkling_device.policy import Refusal
 from inkling_device.settings import Settings
 from inkling_device.testing import FakeServer
 from inkling_device.transport import Transport
@@ -68,8 +70,8 @@ class Running:
         )
         self.noticed: list[Noticed] = []
         self.stop = asyncio.Event()
-        senses = Senses(FakeClassifier(READINGS), sensitive_threshold=0.5, eyes=FakeEyes())
-        self.agent = Agent(self.settings, senses, observer=self.noticed.append)
+        self.senses = Senses(FakeClassifier(READINGS), sensitive_threshold=0.5, eyes=FakeEyes())
+        self.agent = Agent(self.settings, self.senses, observer=self.noticed.append)
 
     async def pair(self) -> None:
         """Logs in as a wearer who enters the code at once."""
@@ -82,6 +84,17 @@ class Running:
         pairing = asyncio.create_task(pair(oauth, self.agent.state.credentials, clock, show))
         clock.advance(await clock.until_asleep())
         await pairing
+
+    @contextlib.asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Runs the agent; at the end it is stopped, and what it raised is raised."""
+        self.stop.clear()
+        task = asyncio.create_task(self.agent.run(self.stop))
+        try:
+            yield
+        finally:
+            self.stop.set()
+            await task
 
     async def say(self, text: str) -> dict[str, object]:
         """Posts a typed message as an app would."""
@@ -206,3 +219,73 @@ async def test_two_agents_cannot_share_a_state_directory(glasses: Running) -> No
     senses = Senses(FakeClassifier({}), sensitive_threshold=0.5, eyes=FakeEyes())
     with pytest.raises(StateBusyError):
         Agent(glasses.settings, senses)
+
+
+async def test_an_agent_logs_out_and_can_go_on(tmp_path: Path, server: FakeServer) -> None:
+    """It wipes everything, tells the server, records nothing while logged out, and serves whoever logs in next."""
+    glasses = Running(tmp_path, server)
+    state = glasses.agent.state
+    await glasses.pair()
+    async with glasses.at_work():
+        await allowed(glasses)
+        await glasses.say(HIKING)
+        await glasses.until(lambda: len(server.merged()) == 1)
+    held = state.credentials.current
+    assert held is not None
+    await glasses.agent.unpair()
+    assert server.revoked == [held.refresh_token]
+    assert state.policy.refusal() is Refusal.LOGGED_OUT
+    assert (state.credentials.current, state.policy.held, state.ledger.entries()) == (None, None, [])
+    async with glasses.at_work():
+        await glasses.say(HIKING)
+        await glasses.until(lambda: len(glasses.noticed) == 2)
+    assert state.ledger.entries() == []
+    await glasses.pair()
+    async with glasses.at_work():
+        await allowed(glasses)
+        await glasses.say(HIKING)
+        await glasses.until(lambda: [len(pairing.batches) for pairing in server.pairings.values()] == [1, 1])
+    glasses.agent.close()
+
+
+async def test_logging_out_says_when_the_server_could_not_be_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And says nothing of the kind where nobody was logged in."""
+    async with FakeServer(lambda: dt.datetime.now(dt.UTC)) as server:
+        glasses = Running(tmp_path, server)
+        await glasses.pair()
+    await glasses.agent.unpair()
+    assert glasses.agent.state.credentials.current is None
+    assert caplog.text.count("the server could not be told") == 1
+    await glasses.agent.unpair()
+    assert caplog.text.count("the server could not be told") == 1
+    glasses.agent.close()
+
+
+async def test_what_is_being_recorded_while_logging_out_is_wiped_as_well(
+    tmp_path: Path, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recorded after the wipe, it would be taken for the next account's."""
+    glasses = Running(tmp_path, server)
+    outbox = glasses.agent.state.outbox
+    append, released, may_go_on = outbox.append, threading.Event(), threading.Event()
+
+    def append_late(events: Sequence[InterestEvent]) -> None:
+        released.set()
+        assert may_go_on.wait(60)
+        append(events)
+
+    monkeypatch.setattr(outbox, "append", append_late)
+    await glasses.pair()
+    async with glasses.at_work():
+        await allowed(glasses)
+        await glasses.say(HIKING)
+        await glasses.until(released.is_set)
+    unpairing = asyncio.create_task(glasses.agent.unpair())
+    await asyncio.sleep(0)
+    may_go_on.set()
+    await unpairing
+    await glasses.senses.think(lambda: None)
+    assert glasses.agent.state.ledger.entries() == []
+    glasses.agent.close()

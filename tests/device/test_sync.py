@@ -16,7 +16,18 @@ from inkling.policy.v1 import policy_pb2
 from inkling_device.backoff import BASE, CAP
 from inkling_device.clock import ManualClock
 from inkling_device.credentials import FILE_NAME as CREDENTIALS
-from inkling_device.errors import CallRefused, NeverAgain, NotPaired, PairingEnded, SlowDown, TokenRefused, TryAgain
+from inkling_device.database import ReadOnlyDatabase
+from inkling_device.errors import (
+    CallRefused,
+    NeverAgain,
+    NotPaired,
+    PairingEnded,
+    SlowDown,
+    StateFullError,
+    TokenRefused,
+    TryAgain,
+)
+from inkling_device.ledger import Ledger, SyncFailure
 from inkling_device.observation import InterestEvent, Source
 from inkling_device.policy import Refusal
 from inkling_device.sync import LOGIN_INTERVAL, LONGEST_REST, POLICY_INTERVAL
@@ -457,6 +468,94 @@ async def test_stopping_in_the_middle_of_a_batch_loses_nothing(
     await again.sync.drain()
     assert server.merged() == events(200)
     await again.close()
+
+
+def shown(directory: Path) -> SyncFailure | None:
+    """What another process is shown as the reason of the last failure."""
+    return Ledger(ReadOnlyDatabase(directory), ManualClock(NOON)).sync_failure()
+
+
+def no_room(failure: str | None) -> None:
+    """In place of `Outbox.note_sync`."""
+    raise StateFullError("the disk is full")
+
+
+async def test_why_an_attempt_failed_can_be_read_beside_the_agent_until_one_succeeds(
+    tmp_path: Path, glasses: Glasses, server: FakeServer, clock: ManualClock
+) -> None:
+    await server.stop_grpc()
+    with pytest.raises(TryAgain) as caught:
+        await glasses.sync.drain()
+    assert shown(tmp_path / "state") == SyncFailure(clock.now(), str(caught.value))
+    await server.start_grpc()
+    await glasses.sync.drain()
+    assert shown(tmp_path / "state") is None
+
+
+async def test_the_failure_that_is_shown_is_the_last_one(
+    tmp_path: Path, glasses: Glasses, server: FakeServer, clock: ManualClock
+) -> None:
+    glasses.outbox.append(events(1))
+    server.failures = [
+        Failure(grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE"),
+        Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "SLOW_DOWN", 40.0),
+    ]
+    with pytest.raises(TryAgain):
+        await glasses.sync.drain()
+    clock.advance(60)
+    with pytest.raises(SlowDown) as caught:
+        await glasses.sync.drain()
+    assert shown(tmp_path / "state") == SyncFailure(clock.now(), str(caught.value))
+
+
+async def test_a_failure_that_an_earlier_process_noted_ends_with_the_first_success(
+    tmp_path: Path, glasses: Glasses, server: FakeServer, clock: ManualClock
+) -> None:
+    await server.stop_grpc()
+    with pytest.raises(TryAgain):
+        await glasses.sync.drain()
+    await glasses.close()
+    await server.start_grpc()
+    again = Glasses(tmp_path / "state", server, clock)
+    assert shown(tmp_path / "state") is not None
+    await again.sync.drain()
+    assert shown(tmp_path / "state") is None
+    await again.close()
+
+
+async def test_being_logged_out_is_no_failure_to_send(tmp_path: Path, server: FakeServer, clock: ManualClock) -> None:
+    glasses = Glasses(tmp_path / "other", server, clock)
+    with pytest.raises(NotPaired):
+        await glasses.sync.drain()
+    assert shown(tmp_path / "other") is None
+    await glasses.close()
+
+
+async def test_a_disk_too_full_to_note_a_failure_does_not_hide_it(
+    tmp_path: Path, glasses: Glasses, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(glasses.outbox, "note_sync", no_room)
+    await server.stop_grpc()
+    with pytest.raises(TryAgain) as caught:
+        await glasses.sync.drain()
+    assert glasses.sync.last_failure is caught.value
+    assert shown(tmp_path / "state") is None
+
+
+async def test_a_success_that_could_not_be_noted_is_noted_by_the_next(
+    tmp_path: Path, glasses: Glasses, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await server.stop_grpc()
+    with pytest.raises(TryAgain):
+        await glasses.sync.drain()
+    await server.start_grpc()
+    with monkeypatch.context() as full:
+        full.setattr(glasses.outbox, "note_sync", no_room)
+        await glasses.sync.drain()
+    assert glasses.sync.last_failure is None
+    assert shown(tmp_path / "state") is not None
+    await glasses.sync.drain()
+    assert shown(tmp_path / "state") is None
 
 
 async def test_no_token_and_no_topic_reaches_a_log(
