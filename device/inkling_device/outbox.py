@@ -30,6 +30,9 @@ EVENT_BYTES = 80
 
 DEFAULT_BATCH_EVENTS = 256
 
+_NOBODY = ""
+"""In place of a pairing, from the log-out to the next log-in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -100,7 +103,7 @@ class Outbox:
         if bound == pairing:
             return
         if bound is not None:
-            log.warning("the glasses have been paired anew: what was recorded before is wiped")
+            log.info("the glasses have been paired anew: what was recorded before is wiped")
             self._database.wipe()
         self._database.run(lambda connection: set_fact(connection, "pairing", pairing))
 
@@ -110,8 +113,9 @@ class Outbox:
         self._database.run(lambda connection: _note_sync(connection, failure, now))
 
     def wipe(self) -> None:
-        """Removes queue and ledger."""
+        """Removes queue and ledger. What a stage still appends then is nobody's, and goes with the next `bind`."""
         self._database.wipe()
+        self._database.run(lambda connection: set_fact(connection, "pairing", _NOBODY))
 
     @property
     def aligned(self) -> bool:

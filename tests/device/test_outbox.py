@@ -244,6 +244,15 @@ def test_events_of_one_account_never_go_to_the_next(box: Box) -> None:
     assert not box.outbox.aligned
 
 
+def test_what_is_recorded_after_a_log_out_goes_to_no_account(box: Box) -> None:
+    """A stage may still be at work on a sample when the queue is wiped."""
+    box.outbox.bind("first")
+    box.outbox.wipe()
+    box.outbox.append([event(672)])
+    box.outbox.bind("second")
+    assert box.outcomes() == []
+
+
 def test_wiping_leaves_no_byte_of_what_was_recorded(box: Box) -> None:
     """Damaged files that were set aside go as well: they hold events of the account."""
     (box.directory / "outbox.sqlite.damaged-20260101T000000Z").write_bytes(b"old events")
