@@ -58,7 +58,9 @@ def test_personal_identifiers(text: str, kind: str | None) -> None:
 
 
 class TestLexicon:
-    rule = LexiconRule({"health": ["multiple sclerosis", "oncolog*", "stent"], "religion": ["first communion"]})
+    rule = LexiconRule(
+        {"health": ["multiple sclerosis", "oncolog*", "iatrogenes*", "stent"], "religion": ["first communion"]}
+    )
 
     @pytest.mark.parametrize(
         ("words", "category"),
@@ -66,6 +68,8 @@ class TestLexicon:
             ("living with Multiple Sclerosis", "health"),
             ("multiple choice", None),
             ("an oncologist's view", "health"),
+            ("a case of iatrogenesis", "health"),
+            ("the iatrogenetic", None),
             ("two stents", "health"),
             ("a stentorian voice", None),
             ("her first communions", "religion"),

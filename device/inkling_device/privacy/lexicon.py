@@ -30,8 +30,10 @@ class LexiconRule:
         self._stems: dict[str, str] = {}
         for category, listed in terms.items():
             for term in listed:
-                store = self._stems if term.endswith("*") else self._exact
-                store[_key(term.rstrip("*"))] = category
+                if term.endswith("*"):
+                    self._stems[_stem(term.removesuffix("*"))] = category
+                else:
+                    self._exact[_key(term)] = category
         self._stem_lengths = sorted({len(stem) for stem in self._stems})
 
     @classmethod
@@ -78,6 +80,12 @@ def read_terms(text: str) -> list[str]:
 
 def _key(term: str) -> str:
     return " ".join(_singular(word) for word in _WORD.findall(term))
+
+
+def _stem(term: str) -> str:
+    """A key whose last word stays as it is: "nationalis" is no plural."""
+    *words, last = _WORD.findall(term)
+    return " ".join([*map(_singular, words), last])
 
 
 def _singular(word: str) -> str:
