@@ -59,14 +59,18 @@ class Line:
 
     def fault(self) -> str | None:
         """What is wrong with the line, or None."""
+        if len(self.text.split()) not in WORDS:
+            return f"{len(self.text.split())} words, allowed are {WORDS.start} to {WORDS.stop - 1}"
+        return self.label_fault()
+
+    def label_fault(self) -> str | None:
+        """What is wrong with the label, or None."""
         if self.label != NONE and self.category is None:
             for part in self.label.split(","):
                 if not part.isdigit():
                     return f"label {self.label!r} is neither topic ids, 'none' nor a category"
                 if int(part) not in topics.sendable():
                     return f"topic {part} may not be sent ({topics.withheld().get(int(part), 'unknown id')})"
-        if len(self.text.split()) not in WORDS:
-            return f"{len(self.text.split())} words, allowed are {WORDS.start} to {WORDS.stop - 1}"
         return None
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from inkling_device import tflite
 from inkling_device.models import check
-from inkling_device.models.inventory import CALIBRATION, TEXT, VOCABULARY
+from inkling_device.models.inventory import CALIBRATION, TEXT
 from inkling_device.understand.classifier import Calibration, EncoderClassifier
-from inkling_device.understand.wordpiece import WordPiece
+from inkling_device.understand.spaces import vocabulary
 
 
 def load_classifier(slot: tflite.Slot | None = None) -> tuple[EncoderClassifier, Calibration]:
@@ -16,4 +16,4 @@ def load_classifier(slot: tflite.Slot | None = None) -> tuple[EncoderClassifier,
     """
     calibration = Calibration.load(CALIBRATION)
     model = check.load(TEXT.name, slot or tflite.Slot())
-    return EncoderClassifier(model, WordPiece.load(VOCABULARY), calibration), calibration
+    return EncoderClassifier(model, vocabulary(), calibration), calibration

@@ -43,6 +43,10 @@ class WordPiece:
         with path.open(encoding="utf-8") as file:
             return cls([token.rstrip("\n") for token in file])
 
+    def id_of(self, word: str) -> int | None:
+        """The id of a lower-case word that is in the vocabulary as a whole."""
+        return self._ids.get(word)
+
     def pieces(self, text: str) -> Sequence[int]:
         """The ids of `text`, without start and end marks; empty for text without a visible character."""
         return [piece for word in _words(text) for piece in self._pieces_of_word(word)]
