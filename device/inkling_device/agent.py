@@ -80,7 +80,7 @@ class Agent:
         self._battery = Battery(settings.battery_file)
         guard = Guard(
             standard_rules(
-                sensitive_threshold=senses.sensitive_threshold,
+                thresholds=senses.thresholds,
                 refusal=self.state.policy.refusal,
                 released_today=self._released_today,
             ),

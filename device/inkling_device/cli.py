@@ -237,9 +237,7 @@ def _dry_run(args: argparse.Namespace) -> int:
 
     logging.basicConfig(level="WARNING")
     senses = Senses.load(speech=False)
-    rules = standard_rules(
-        sensitive_threshold=senses.sensitive_threshold, refusal=lambda source: None, released_today=lambda: ()
-    )
+    rules = standard_rules(thresholds=senses.thresholds, refusal=lambda source: None, released_today=lambda: ())
     guard = Guard(rules, today=lambda: SystemClock().now().date())
     pipeline = Pipeline(classifier=senses.classifier, eyes=senses.eyes, topics_of=senses.topics_of, guard=guard)
     run = DryRun(pipeline, lambda: senses.with_speech(live=False).transcriber())

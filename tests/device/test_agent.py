@@ -21,6 +21,7 @@ from inkling_device.oauth import DeviceCode, OAuthClient
 from inkling_device.observation import Clip, InterestEvent, Photo, Sight, Source, Tag, TopicScore
 from inkling_device.pairing import pair
 from inkling_device.policy import Refusal
+from inkling_device.privacy.rules import Thresholds
 from inkling_device.settings import Settings
 from inkling_device.testing import FakeServer
 from inkling_device.transport import Transport
@@ -70,7 +71,7 @@ class Running:
         )
         self.noticed: list[Noticed] = []
         self.stop = asyncio.Event()
-        self.senses = Senses(FakeClassifier(READINGS), sensitive_threshold=0.5, eyes=FakeEyes())
+        self.senses = Senses(FakeClassifier(READINGS), thresholds=Thresholds(0.5, 0.5), eyes=FakeEyes())
         self.agent = Agent(self.settings, self.senses, observer=self.noticed.append)
 
     async def pair(self) -> None:
@@ -216,7 +217,7 @@ async def test_two_agents_cannot_share_a_state_directory(glasses: Running) -> No
     """The second says so."""
     from inkling_device.errors import StateBusyError
 
-    senses = Senses(FakeClassifier({}), sensitive_threshold=0.5, eyes=FakeEyes())
+    senses = Senses(FakeClassifier({}), thresholds=Thresholds(0.5, 0.5), eyes=FakeEyes())
     with pytest.raises(StateBusyError):
         Agent(glasses.settings, senses)
 

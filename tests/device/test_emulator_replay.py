@@ -14,6 +14,7 @@ from inkling_device.listen.transcriber import FakeTranscriber
 from inkling_device.listen.wake import FakeWakeSpotter
 from inkling_device.models.senses import Senses
 from inkling_device.observation import AudioChunk, Clip, Photo, Sight, Tag, TopicScore, Utterance
+from inkling_device.privacy.rules import Thresholds
 from inkling_device.understand.classifier import FakeClassifier, Reading
 from inkling_emulator import cli, report
 from inkling_emulator.day import Day, load
@@ -55,7 +56,7 @@ class FakeSenses(Senses):
 
 @pytest.fixture(scope="module")
 def senses() -> Senses:
-    made = FakeSenses(FakeClassifier(READINGS), sensitive_threshold=0.5, eyes=FakeEyes())
+    made = FakeSenses(FakeClassifier(READINGS), thresholds=Thresholds(0.5, 0.5), eyes=FakeEyes())
     return replace(made, speech=object())
 
 

@@ -137,15 +137,31 @@ def test_other_scripts(words: str, objects: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("heard", "probability", "category"),
-    [(0.2, 0.9, "speech"), (0.9, 0.1, "topic"), (0.9, 0.9, None), (0.35, 0.2, None)],
+    ("heard", "probability", "risk", "category"),
+    [
+        (0.2, 0.9, 0.0, "speech"),
+        (0.9, 0.4, 0.0, "topic"),
+        (0.9, 0.9, 0.0, None),
+        (0.35, 0.5, 0.0, None),
+        (0.9, 0.9, 0.2, None),
+        (0.9, 0.9, 0.3, "topic"),
+        (0.9, 0.9, 1.1, "topic"),
+    ],
 )
-def test_low_confidence(heard: float, probability: float, category: str | None) -> None:
-    """What was hardly heard, and what is hardly a topic, stays."""
-    rule = ConfidenceRule(speech=0.35, topic=0.2)
-    seen = Observation(Source.VOICE, [TopicScore(672, probability)], words="w", heard_confidence=heard)
-    objection = rule.objects_to(seen)
+def test_low_confidence(heard: float, probability: float, risk: float, category: str | None) -> None:
+    """What was hardly heard, and what is hardly a topic for how likely it is to be sensitive, stays."""
+    rule = ConfidenceRule(speech=0.35, topic=0.2, words=0.5)
+    said = Observation(
+        Source.VOICE, [TopicScore(672, probability)], words="w", sensitive={"health": risk}, heard_confidence=heard
+    )
+    objection = rule.objects_to(said)
     assert (objection and objection.category) == category
+
+
+def test_a_picture_needs_less_certainty_than_words() -> None:
+    """Its tags are weighed before."""
+    rule = ConfidenceRule(speech=0.35, topic=0.2, words=0.5)
+    assert rule.objects_to(Observation(Source.PHOTO, [TopicScore(543, 0.3)], sight=Sight([], 0))) is None
 
 
 @pytest.mark.parametrize("topic", [*sorted(topics.withheld())[::7], 0, 1, 999_999])

@@ -15,7 +15,7 @@ from inkling_device.observation import Clip, Message, Observation, Photo, Sight,
 from inkling_device.pipeline import Pipeline
 from inkling_device.privacy.guard import Guard, Objection, Verdict
 from inkling_device.privacy.lexicon import LexiconRule
-from inkling_device.privacy.rules import standard_rules
+from inkling_device.privacy.rules import Thresholds, standard_rules
 from inkling_device.understand.load import load_classifier
 from inkling_device.understand.normalize import normalize
 
@@ -149,7 +149,9 @@ def judge() -> Callable[[str], Verdict]:
     """What the agent makes of a typed line, with the real model and every rule."""
     classifier, calibration = load_classifier()
     rules = standard_rules(
-        sensitive_threshold=calibration.sensitive_threshold, refusal=lambda source: None, released_today=lambda: ()
+        thresholds=Thresholds(calibration.sensitive_threshold, calibration.topic_threshold),
+        refusal=lambda source: None,
+        released_today=lambda: (),
     )
     guard = Guard(rules, today=lambda: dt.date(2026, 1, 1))
     pipeline = Pipeline(classifier=classifier, eyes=Blind(), topics_of=lambda sight: (), guard=guard)

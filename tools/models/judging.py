@@ -15,11 +15,11 @@ import lines as written
 from inkling import topics as vocabulary
 from inkling_device import tflite
 from inkling_device.models.inventory import CALIBRATION, TEXT
-from inkling_device.observation import Clip, Message, Observation, Photo, Sight, Source, TopicScore
+from inkling_device.observation import Clip, Message, Observation, Photo, Sight, Source, TopicScore, Utterance
 from inkling_device.pipeline import Eyes, Pipeline
 from inkling_device.privacy.guard import Guard, Verdict
 from inkling_device.privacy.lexicon import LexiconRule
-from inkling_device.privacy.rules import standard_rules
+from inkling_device.privacy.rules import Thresholds, standard_rules
 from inkling_device.see.tag_topics import topics_of
 from inkling_device.understand.classifier import Calibration, EncoderClassifier
 from inkling_device.understand.load import load_classifier
@@ -48,7 +48,9 @@ def agent_pipeline(
     """The agent's pipeline; `rules` picks the guard's rules by name. Without `eyes` it takes text alone."""
     classifier, calibration = model
     everything = standard_rules(
-        sensitive_threshold=calibration.sensitive_threshold, refusal=lambda source: None, released_today=lambda: ()
+        thresholds=Thresholds(calibration.sensitive_threshold, calibration.topic_threshold),
+        refusal=lambda source: None,
+        released_today=lambda: (),
     )
     guard = Guard([rule for rule in everything if rules(rule.name)], today=_today)
     return Pipeline(classifier=classifier, eyes=eyes or _Blind(), topics_of=topics_of, guard=guard)
@@ -105,7 +107,13 @@ class Judged:
 
 def judge(lines: Sequence[written.Line], pipeline: Pipeline) -> list[Judged]:
     """Every line through the pipeline."""
-    return [Judged(line, pipeline.read(Message(line.text))) for line in lines]
+    return [Judged(line, _read(line, pipeline)) for line in lines]
+
+
+def _read(line: written.Line, pipeline: Pipeline) -> Verdict:
+    if line.confidence is None:
+        return pipeline.read(Message(line.text))
+    return pipeline.hear(Utterance(line.text, line.confidence))
 
 
 def keyword_baseline(lines: Sequence[written.Line]) -> list[Judged]:

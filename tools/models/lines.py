@@ -4,6 +4,7 @@ A file of lines is tab-separated, `label<TAB>text`, one line an utterance; `#` s
 - one or more sendable topic ids, the most specific first, joined by commas: `672` or `1637,672`;
 - `none`: harmless, and of no topic;
 - a sensitive category, one of `CATEGORIES`, or `not_english`.
+Where a line is what a speech recogniser heard, its mean word confidence (0 to 1) follows after another tab.
 
     python tools/models/lines.py check FILE...      what is wrong or repeats, and counts by label; exits 1 on a fault
     python tools/models/lines.py prune FILE...      rewrites the files without wrong lines and near-duplicates
@@ -48,6 +49,8 @@ class Line:
     number: int
     label: str
     text: str
+    confidence: float | None = None
+    """Of recognised speech, the recogniser's mean word confidence; None of written lines."""
 
     @property
     def topic_ids(self) -> tuple[int, ...]:
@@ -56,6 +59,12 @@ class Line:
     @property
     def category(self) -> str | None:
         return self.label if self.label in CATEGORIES or self.label == NOT_ENGLISH else None
+
+    @property
+    def raw(self) -> str:
+        """The line as it stands in its file."""
+        ending = "" if self.confidence is None else f"\t{self.confidence:.2f}"
+        return f"{self.label}\t{self.text}{ending}"
 
     def fault(self) -> str | None:
         """What is wrong with the line, or None."""
@@ -80,10 +89,11 @@ def read(path: Path) -> list[Line]:
     for number, raw in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if not raw.strip() or raw.startswith("#"):
             continue
-        label, tab, text = raw.partition("\t")
+        label, tab, rest = raw.partition("\t")
         if not tab:
             raise ValueError(f"{path}:{number}: no tab between label and text")
-        lines.append(Line(path, number, label.strip(), text.strip()))
+        text, _, confidence = rest.partition("\t")
+        lines.append(Line(path, number, label.strip(), text.strip(), float(confidence) if confidence else None))
     return lines
 
 
@@ -138,7 +148,7 @@ def prune(paths: Sequence[Path]) -> None:
     gone = {index for index, line in enumerate(lines) if line.fault()} | near_duplicates(lines).keys()
     for path in paths:
         kept = [line for index, line in enumerate(lines) if line.path == path and index not in gone]
-        path.write_text("".join(f"{line.label}\t{line.text}\n" for line in kept), encoding="utf-8")
+        path.write_text("".join(f"{line.raw}\n" for line in kept), encoding="utf-8")
     print(f"{len(lines) - len(gone)} lines kept, {len(gone)} taken out")
 
 

@@ -4,8 +4,8 @@
 
 What the guard gets in real life is recognised speech with its errors, so a part of the lines goes this way. Needs the
 Debian packages espeak-ng, flite, festival and libttspico-utils; the voices of an engine that is missing are left out,
-with a word. Each line is `label<TAB>what was heard`; a line of which nothing is heard is left out and counted. For
-training, `--least-kept 0.5` leaves out what nobody could tell any more.
+with a word. Each line is `label<TAB>what was heard<TAB>confidence`; a line of which nothing is heard is left out and
+counted. For training, `--least-kept 0.5` leaves out what nobody could tell any more.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import numpy.typing as npt
 from inkling_device.capture.wav import read_wav
 from inkling_device.listen.transcriber import VoskTranscriber, load_speech_model, transcribe_addressed
 from inkling_device.models import fetch
-from inkling_device.observation import SAMPLE_RATE, AudioChunk
+from inkling_device.observation import SAMPLE_RATE, AudioChunk, Utterance
 
 Floats = npt.NDArray[np.float32]
 
@@ -64,6 +64,10 @@ VOICES = (
 )
 
 
+SPEAKABLE = re.compile(r"[A-Za-z' ,.?!;:-]+")
+"""What every engine reads as a person would say it: no figures, hashtags, addresses, letters of other languages."""
+
+
 def in_a_room(sound: AudioChunk, chance: np.random.Generator) -> AudioChunk:
     """`sound` as a microphone on the wearer's own head has it: the echo of a room 10 to 25 dB below the voice, with a
     decay of 0.1 to 0.3 s, and steady noise 15 to 35 dB below it."""
@@ -79,15 +83,20 @@ def in_a_room(sound: AudioChunk, chance: np.random.Generator) -> AudioChunk:
     return AudioChunk(noisy.astype(np.int16).tobytes())
 
 
-def recognised(line: written.Line, voice: Voice, seed: int, transcriber: VoskTranscriber) -> str:
-    """What Vosk hears of a line; empty for nothing, and where the engine cannot speak it."""
+def recognised(line: written.Line, voice: Voice, seed: int, transcriber: VoskTranscriber) -> Utterance | None:
+    """What Vosk hears of a line; None for nothing, and where the engine cannot speak it."""
     with tempfile.NamedTemporaryFile(suffix=".wav") as file:
         try:
             voice.speak(line.text, Path(file.name))
         except subprocess.SubprocessError:
-            return ""
+            return None
         sound = in_a_room(read_wav(Path(file.name).read_bytes()), np.random.default_rng(seed))
-    return " ".join(utterance.words for utterance in transcribe_addressed(transcriber, sound))
+    heard = transcribe_addressed(transcriber, sound)
+    if not heard:
+        return None
+    lengths = [len(utterance.words.split()) for utterance in heard]
+    confidence = sum(n * utterance.confidence for n, utterance in zip(lengths, heard, strict=True)) / sum(lengths)
+    return Utterance(" ".join(utterance.words for utterance in heard), confidence)
 
 
 def kept_words(text: str, heard: str) -> float:
@@ -114,13 +123,13 @@ def main() -> int:
         print("no speech engine is installed: apt-get install espeak-ng flite festival libttspico-utils")
         return 1
     chance = random.Random(args.seed)
-    chosen = [line for path in args.files for line in written.read(path)]
+    chosen = [line for path in args.files for line in written.read(path) if SPEAKABLE.fullmatch(line.text)]
     chosen = chance.sample(chosen, min(args.count, len(chosen)))
     model = load_speech_model(fetch.speech_model())
     workers = 2
     transcribers = [VoskTranscriber(model) for _ in range(workers)]
 
-    def share(worker: int) -> list[tuple[int, str]]:
+    def share(worker: int) -> list[tuple[int, Utterance | None]]:
         return [
             (index, recognised(line, voices[index % len(voices)], args.seed + index, transcribers[worker]))
             for index, line in enumerate(chosen)
@@ -129,16 +138,16 @@ def main() -> int:
 
     with ThreadPoolExecutor(workers) as pool:
         heard = dict(pair for part in pool.map(share, range(workers)) for pair in part)
-    kept = [
-        (line, heard[index])
-        for index, line in enumerate(chosen)
-        if heard[index] and kept_words(line.text, heard[index]) >= args.least_kept
-    ]
-    share = sum(kept_words(line.text, heard[index]) for index, line in enumerate(chosen)) / len(chosen)
-    args.out.write_text("".join(f"{line.label}\t{words}\n" for line, words in kept), encoding="utf-8")
+    told = [(line, utterance) for index, line in enumerate(chosen) if (utterance := heard[index]) is not None]
+    shares = [kept_words(line.text, utterance.words) for line, utterance in told]
+    kept = [pair for pair, share in zip(told, shares, strict=True) if share >= args.least_kept]
+    args.out.write_text(
+        "".join(f"{line.label}\t{utterance.words}\t{utterance.confidence:.2f}\n" for line, utterance in kept),
+        encoding="utf-8",
+    )
     print(
         f"{len(kept)} lines heard in {len(voices)} voices, {len(chosen) - len(kept)} left out;"
-        f" {share:.0%} of the words heard"
+        f" {sum(shares) / len(chosen):.0%} of the words heard"
     )
     return 0
 

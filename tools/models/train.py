@@ -39,7 +39,7 @@ UNKNOWN = -1
 """Target of a branch that a line says nothing about."""
 SEED = 20251216
 HELD_OUT = 0.1
-EPOCHS = 9
+EPOCHS = 6
 BATCH = 64
 ENCODER_RATE = 1.5e-4
 HEAD_RATE = 3e-3
@@ -54,11 +54,13 @@ AS_SPEECH = 0.35
 WOKEN = 0.04
 """Share of lines that begin with the wake phrase, as it is heard or misheard where a whole recording is judged."""
 WAKE_PHRASES = ("hey glasses", "the glasses", "hey classes", "they'd glasses", "hey glass is")
-FALSE_STOPS = 0.02
+FALSE_STOPS = 0.03
 """Share of held-out ordinary lines, not the misleading ones, that the sensitive threshold may stop."""
+LARGEST_THRESHOLD = 0.6
+"""Whatever the held-out lines say, what is this likely to be sensitive is stopped."""
 TOPIC_PRECISION = 0.75
 """How often the field (second tier) of a named topic must be right on held-out lines..."""
-FALSE_EVENTS = 0.03
+FALSE_EVENTS = 0.05
 """...and of how many held-out lines without a topic one may be named."""
 
 
@@ -317,14 +319,19 @@ def calibrate(logits: np.ndarray, held: Sequence[Example], classes: Sequence[Seq
         "branch_temperatures": temperatures,
         "category_temperature": category_temperature,
         "topic_threshold": topic_threshold(
-            [part / value for part, value in zip(parts[:2], temperatures, strict=True)], held, classes
+            [part / value for part, value in zip(parts[:2], temperatures, strict=True)], risk, held, classes
         ),
-        "sensitive_threshold": min(sensitive_threshold, 0.5),
+        "sensitive_threshold": min(sensitive_threshold, LARGEST_THRESHOLD),
     }
 
 
-def topic_threshold(scaled: Sequence[np.ndarray], held: Sequence[Example], classes: Sequence[Sequence[int]]) -> float:
-    """The lowest probability from which on naming keeps to TOPIC_PRECISION and FALSE_EVENTS on held-out lines."""
+def topic_threshold(
+    scaled: Sequence[np.ndarray], risk: np.ndarray, held: Sequence[Example], classes: Sequence[Sequence[int]]
+) -> float:
+    """The lowest certainty from which on naming keeps to TOPIC_PRECISION and FALSE_EVENTS on held-out lines.
+
+    Certainty is what `inkling_device.privacy.confidence` makes of a topic's probability and the text's `risk`.
+    """
     harmless = np.array([example.category == 0 for example in held])
     targets = np.array([example.branches for example in held])
     sure, right = [], []
@@ -332,7 +339,7 @@ def topic_threshold(scaled: Sequence[np.ndarray], held: Sequence[Example], class
         group = np.array(field_places(branch)) - 1
         probabilities = torch.softmax(torch.from_numpy(scaled[place]), 1).numpy()
         sums = np.stack([probabilities[:, group == index].sum(1) for index in range(group.max() + 1)], 1)
-        sure.append(sums.max(1))
+        sure.append(sums.max(1) * (1 - risk) ** 2)
         right.append(sums.argmax(1) == group[targets[:, place]])
     without = harmless & (targets == NO_TOPIC).all(1)
     known = harmless & (targets[:, 0] > 0)

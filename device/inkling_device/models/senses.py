@@ -15,6 +15,7 @@ from inkling_device.listen.wake import VoskWakeSpotter
 from inkling_device.models import fetch
 from inkling_device.observation import Sight, TopicScore
 from inkling_device.pipeline import Eyes
+from inkling_device.privacy.rules import Thresholds
 from inkling_device.see.eye import open_eye
 from inkling_device.see.tag_topics import topics_of
 from inkling_device.understand.classifier import TextClassifier
@@ -28,7 +29,7 @@ class Senses:
     """What an agent hears, reads and sees with."""
 
     classifier: TextClassifier
-    sensitive_threshold: float
+    thresholds: Thresholds
     eyes: Eyes
     topics_of: Callable[[Sight], Sequence[TopicScore]] = topics_of
     speech: vosk.Model | None = None
@@ -44,7 +45,8 @@ class Senses:
         """
         slot = tflite.Slot()
         classifier, calibration = load_classifier(slot)
-        senses = cls(classifier, calibration.sensitive_threshold, open_eye(slot))
+        thresholds = Thresholds(calibration.sensitive_threshold, calibration.topic_threshold)
+        senses = cls(classifier, thresholds, open_eye(slot))
         return senses.with_speech(live=True) if speech else senses
 
     def with_speech(self, *, live: bool) -> Senses:
