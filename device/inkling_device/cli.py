@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from inkling import topics
-
 from inkling_device import settings as settings_module
 from inkling_device.agent import Agent
 from inkling_device.clock import SystemClock

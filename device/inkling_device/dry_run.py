@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from inkling import topics
 from rich.console import Console
 from rich.table import Table
 
+from inkling import topics
 from inkling_device.capture.errors import CaptureError
 from inkling_device.capture.files import read_media
 from inkling_device.listen.transcriber import Transcriber, transcribe_addressed

@@ -17,9 +17,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from inkling.policy.v1 import policy_pb2
 from inkling.sync.v1 import sync_pb2
-
 from inkling_device import policy_floor
 from inkling_device.clock import Clock
 from inkling_device.credentials import CredentialStore

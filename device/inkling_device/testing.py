@@ -22,10 +22,10 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
+
 from inkling import topics
 from inkling.policy.v1 import policy_pb2
 from inkling.sync.v1 import sync_pb2, sync_service_pb2_grpc
-
 from inkling_device.clock import ManualClock
 from inkling_device.credentials import CredentialStore
 from inkling_device.database import StateDatabase

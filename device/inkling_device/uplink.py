@@ -6,8 +6,8 @@ import asyncio
 import logging
 
 import grpc
-from inkling.sync.v1 import sync_pb2, sync_service_pb2_grpc
 
+from inkling.sync.v1 import sync_pb2, sync_service_pb2_grpc
 from inkling_device import wire
 from inkling_device.errors import TryAgain
 from inkling_device.transport import Transport

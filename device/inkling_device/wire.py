@@ -9,9 +9,9 @@ from typing import cast
 import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+
 from inkling.interests.v1 import interests_pb2
 from inkling.sync.v1 import sync_pb2
-
 from inkling_device.errors import (
     BatchRefused,
     CallFailure,

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from inkling.interests.v1.interests_pb2 import InterestSource
 from inkling.topics import sendable, taxonomy
-
 from inkling_server.days import DAYS_A_WEEK, date_of, day_number
 from inkling_server.policy import Policy
 from inkling_server.profile import Profile, Sighting

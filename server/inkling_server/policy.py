@@ -12,9 +12,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from inkling.interests.v1.interests_pb2 import InterestSource
 from inkling.policy.v1 import policy_pb2
-
 from inkling_server.days import DAYS_A_WEEK, SECONDS_A_DAY, day_number
 from inkling_server.errors import PolicyInvalid
 

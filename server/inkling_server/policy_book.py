@@ -12,8 +12,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from google.protobuf.message import DecodeError
-from inkling.policy.v1 import policy_pb2
 
+from inkling.policy.v1 import policy_pb2
 from inkling_server.errors import PolicyInvalid, StartError
 from inkling_server.files import read_secret, replace_file, write_secret
 from inkling_server.policy import VALIDITY, Policy, renewed, sign, verify

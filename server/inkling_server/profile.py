@@ -15,7 +15,6 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from inkling.storage.v1 import profile_pb2
-
 from inkling_server.days import DAYS_A_WEEK
 from inkling_server.errors import SequenceGap
 from inkling_server.policy import Policy

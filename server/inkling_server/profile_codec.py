@@ -8,8 +8,8 @@ own stored forms, of which a save makes anew only those that changed.
 from __future__ import annotations
 
 from google.protobuf.message import DecodeError
-from inkling.storage.v1 import profile_pb2
 
+from inkling.storage.v1 import profile_pb2
 from inkling_server.errors import ProfileUnreadable
 from inkling_server.profile import Cell, CellKey, Contribution, Profile, Week
 

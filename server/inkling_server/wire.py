@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from inkling.interests.v1.interests_pb2 import InterestSource
 from inkling.profiles.v1 import profiles_pb2
 from inkling.sync.v1 import sync_pb2
 from inkling.topics import SEGTAX, sendable
-
 from inkling_server.days import DAYS_A_WEEK, SECONDS_A_DAY, day_number
 from inkling_server.errors import MalformedBatch
 from inkling_server.interests import Interest

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
+
 from inkling_server.errors import AccountErased, RevisionConflict, StartError
 from inkling_server.profile import Contribution, Profile, Week
 from inkling_server.stores import UNSAVED, ProfileStore, Revision, open_store

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+
 from inkling import topics
 from inkling.sync.v1 import sync_pb2
 from inkling_device import wire

@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from inkling_device.agent import Agent, Noticed
 from inkling_device.clock import ManualClock
 from inkling_device.models.senses import Senses

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from inkling_device.capture.errors import CaptureError, TooLargeError, UnreadableMediaError
 from inkling_device.capture.files import read_media
 from inkling_device.capture.pictures import read_photo

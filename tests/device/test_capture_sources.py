@@ -19,6 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+
 from inkling_device.capture.backoff import Backoff, Restarts
 from inkling_device.capture.buffer import ThreadBuffer
 from inkling_device.capture.camera import Camera

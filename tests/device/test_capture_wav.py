@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from inkling_device.capture.errors import CaptureError, TooLargeError, UnreadableMediaError
 from inkling_device.capture.resample import resample
 from inkling_device.capture.wav import read_wav

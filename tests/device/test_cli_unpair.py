@@ -15,6 +15,7 @@ from pathlib import Path
 from unittest.mock import create_autospec
 
 import pytest
+
 from inkling_device import cli
 from inkling_device.clock import ManualClock, SystemClock
 from inkling_device.credentials import FILE_NAME, Credentials, CredentialStore

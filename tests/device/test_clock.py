@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 
 import pytest
+
 from inkling_device.clock import Clock, ManualClock, SystemClock
 
 SECOND = dt.timedelta(seconds=1)

@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
+
 from inkling_emulator.day import Day, Expectation, Expected, Kind, load
 from inkling_emulator.demo import DAY
 from inkling_emulator.errors import DayError

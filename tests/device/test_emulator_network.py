@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from aiohttp import web
+
 from inkling_device.clock import SystemClock
 from inkling_device.credentials import Credentials, CredentialStore
 from inkling_device.oauth import DeviceCode, OAuthClient

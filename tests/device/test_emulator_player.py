@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from inkling_device.observation import SAMPLE_RATE
 from inkling_emulator.player import Player
 

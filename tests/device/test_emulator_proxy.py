@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
+
 from inkling_emulator.proxy import Proxy, Traffic
 
 

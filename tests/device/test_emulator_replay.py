@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from inkling_device.capture.files import read_media
 from inkling_device.listen.transcriber import FakeTranscriber
 from inkling_device.listen.wake import FakeWakeSpotter

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+
 from inkling_device.agent import Noticed
 from inkling_device.observation import InterestEvent, Source
 from inkling_device.outbox import Batch

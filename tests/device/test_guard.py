@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 
 import pytest
+
 from inkling_device.observation import InterestEvent, Observation, Sight, Source, Tag, TopicScore
 from inkling_device.privacy.combination import CombinationRule, TellingSet, load_sets
 from inkling_device.privacy.guard import Guard, Objection

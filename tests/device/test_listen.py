@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+
 from inkling_device.listen.listener import Listener, ListenSettings
 from inkling_device.listen.transcriber import FakeTranscriber, transcribe_addressed
 from inkling_device.listen.voice import FRAME_BYTES, FakeVoiceActivity, Hysteresis, VoiceActivity, WebRtcVoiceActivity

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import vosk
+
 from inkling_device.capture.wav import read_wav
 from inkling_device.listen.listener import Listener
 from inkling_device.listen.transcriber import (

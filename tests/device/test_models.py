@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from inkling_device import tflite
 from inkling_device.models import check, fetch, inventory
 from inkling_device.models.fetch import (

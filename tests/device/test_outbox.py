@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from inkling_device.clock import ManualClock
 from inkling_device.database import ReadOnlyDatabase, StateDatabase
 from inkling_device.errors import StateBusyError, StateError

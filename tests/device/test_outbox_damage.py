@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from inkling_device.clock import ManualClock
 from inkling_device.database import FILE_NAME, StateDatabase, connect
 from inkling_device.errors import StateBusyError, StateError, StateFullError, StateTooNewError

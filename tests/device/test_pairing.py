@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+
 from inkling_device.clock import ManualClock
 from inkling_device.credentials import FILE_NAME, CredentialStore
 from inkling_device.errors import (

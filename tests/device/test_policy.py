@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from inkling.policy.v1 import policy_pb2
 from inkling.sync.v1 import sync_pb2
 from inkling_device import policy_floor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from inkling import topics
 from inkling_device.observation import Observation, Sight, Source, Tag, TopicScore
 from inkling_device.privacy.allowed import PolicyRule

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from inkling import topics as vocabulary
 from inkling_device.capture.errors import UnreadableMediaError
 from inkling_device.capture.pictures import read_photo

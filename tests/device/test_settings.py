@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from inkling_device import settings as module
 from inkling_device.errors import SettingsError
 from inkling_device.settings import Settings, load

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+
 from inkling import topics
 from inkling.policy.v1 import policy_pb2
 from inkling_device.backoff import BASE, CAP

@@ -9,6 +9,7 @@ import pytest
 from google.protobuf import any_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+
 from inkling.sync.v1 import sync_pb2
 from inkling_device import wire
 from inkling_device.backoff import BASE, CAP, Backoff

@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
 from inkling_device.clock import ManualClock
 from inkling_device.errors import SettingsError, TryAgain
 from inkling_device.oauth import OAuthClient

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from inkling_device.tflite import Tensor
 from inkling_device.understand.classifier import Calibration, EncoderClassifier
 from inkling_device.understand.normalize import normalize

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+
 from inkling_device.observation import Clip, Message, Observation, Photo, Sight, Source
 from inkling_device.pipeline import Pipeline
 from inkling_device.privacy.guard import Guard, Objection, Verdict

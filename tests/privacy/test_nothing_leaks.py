@@ -20,6 +20,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from inkling_device.clock import SystemClock
 from inkling_device.credentials import CredentialStore
 from inkling_device.database import ReadOnlyDatabase

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from inkling.profiles.v1 import profiles_pb2
 from inkling.sync.v1 import sync_pb2, sync_service_pb2
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from argon2 import Parameters, PasswordHasher, Type, extract_parameters
 from argon2.profiles import RFC_9106_LOW_MEMORY
+
 from inkling_server.accounts import AccountRefused, Accounts, ReaderRefused
 from inkling_server.auth import Authenticator, Holder, Identity, Kind
 from inkling_server.errors import PairingEnded, SlowDown, StartError, TokenInvalid, UnknownAccount

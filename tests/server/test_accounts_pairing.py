@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from argon2 import Parameters, Type
+
 from inkling_server import pairings
 from inkling_server.accounts import Accounts
 from inkling_server.errors import PairingEnded

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from inkling_emulator.wearer import Login, Wearer
 
 COMMAND = [sys.executable, "-m", "inkling_server.cli"]

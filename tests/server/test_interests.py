@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+
 from inkling_server.days import day_number
 from inkling_server.interests import Interest, interests
 from inkling_server.policy import Policy

@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Callable
 
 import pytest
+
 from inkling_server.days import day_number
 from inkling_server.errors import AccountErased, PairingEnded, RevisionConflict, SequenceGap, StoreUnavailable
 from inkling_server.merging import Merger

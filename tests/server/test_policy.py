@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from inkling.policy.v1.policy_pb2 import SignedPolicy, Standing
 from inkling_server.days import day_number
 from inkling_server.errors import PolicyInvalid, StartError

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from inkling_server import profile as profiles
 from inkling_server.days import day_number
 from inkling_server.errors import ProfileUnreadable, SequenceGap

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from inkling_server.errors import SlowDown
 from inkling_server.rate_limit import RateLimit
 from inkling_server.services.sync import Load

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from inkling_server.errors import ProfileUnreadable, StartError
 from inkling_server.sealing import MasterKey, Sealer, profile_context
 

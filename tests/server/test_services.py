@@ -15,6 +15,7 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no types
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
 from inkling.interests.v1.interests_pb2 import InterestSource
 from inkling.policy.v1.policy_pb2 import Standing
 from inkling.profiles.v1 import profiles_pb2

@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+
 from inkling_server import settings
 from inkling_server.errors import StartError
 from inkling_server.settings import Settings

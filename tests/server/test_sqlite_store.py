@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from inkling_server.errors import AccountErased, ProfileUnreadable, StartError, StoreUnavailable
 from inkling_server.profile import Contribution, Profile, Week
 from inkling_server.stores import UNSAVED, open_store

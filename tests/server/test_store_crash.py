@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from inkling_server.errors import RevisionConflict
 from inkling_server.profile import Contribution, Profile, Week
 from inkling_server.stores import ProfileStore, open_store

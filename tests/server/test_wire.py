@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+
 from inkling.sync.v1 import sync_pb2
 from inkling.topics import sendable, withheld
 from inkling_server.days import SECONDS_A_DAY, date_of, day_number

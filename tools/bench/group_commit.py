@@ -23,6 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import uvloop
+
 from inkling_server.profile import Contribution, Profile, Week
 from inkling_server.profile_codec import encode
 from inkling_server.stores import ProfileStore, open_store

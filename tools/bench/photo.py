@@ -17,6 +17,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+
 from inkling_device import tflite
 from inkling_device.capture.pictures import read_photo
 from inkling_device.models import inventory

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 import grpc.aio
 import uvloop
+
 from inkling.sync.v1 import sync_pb2, sync_service_pb2_grpc
 from inkling.topics import sendable
 from inkling_server.auth import Identity, Kind, MemoryAuthenticator

@@ -18,6 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 import grpc
+
 from inkling.profiles.v1 import profiles_pb2, profiles_service_pb2_grpc
 from inkling_device.clock import SystemClock
 from inkling_device.credentials import CredentialStore

@@ -27,9 +27,10 @@ import figures
 import lines as written
 import photos
 from figures import Figures, markdown_table, print_table
+from judging import Judged, TextModel, agent_pipeline, judge, keyword_baseline, text_model
+
 from inkling_device.models.inventory import TEXT
 from inkling_device.observation import Message
-from judging import Judged, TextModel, agent_pipeline, judge, keyword_baseline, text_model
 
 HERE = Path(__file__).parent
 MEASURE = HERE / "data/measure"

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import lines as written
 from figures import Rows, Share, share
-from inkling_device.pipeline import Pipeline
 from judging import Judged, judge
+
+from inkling_device.pipeline import Pipeline
 
 EVASIONS = Path(__file__).parent / "data/evasions.tsv"
 HEADINGS = ("sensitive released", "sensitive stopped", "harmless stopped")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import lines as written
+
 from inkling import topics as vocabulary
 from inkling_device import tflite
 from inkling_device.models.inventory import CALIBRATION, TEXT

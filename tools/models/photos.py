@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from judging import TextModel, agent_pipeline, is_stopped
+
 from inkling import topics as vocabulary
 from inkling_device.capture.errors import UnreadableMediaError
 from inkling_device.dry_run import DryRun, Outcome
 from inkling_device.listen.transcriber import Transcriber
 from inkling_device.see.eye import open_eye
-from judging import TextModel, agent_pipeline, is_stopped
 
 PHOTOS = Path(__file__).parent / "data/photos.tsv"
 REPOSITORY = Path(__file__).parents[2]

@@ -26,6 +26,7 @@ from pathlib import Path
 import lines as written
 import numpy as np
 import numpy.typing as npt
+
 from inkling_device.capture.wav import read_wav
 from inkling_device.listen.transcriber import VoskTranscriber, load_speech_model, transcribe_addressed
 from inkling_device.models import fetch

@@ -26,11 +26,12 @@ import lines as written
 import numpy as np
 import torch
 import torch.nn.functional as functional
+from transformers import BertModel
+
 from inkling import topics as vocabulary
 from inkling_device.understand.classifier import HARMLESS, NO_TOPIC
 from inkling_device.understand.normalize import normalize
 from inkling_device.understand.wordpiece import WordPiece
-from transformers import BertModel
 
 WINDOW = 32
 CATEGORIES = (HARMLESS, *written.CATEGORIES, written.NOT_ENGLISH)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from importlib import resources
 
 from inkling import topics
-
 from inkling_device.observation import Observation
 from inkling_device.privacy.guard import Objection
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from inkling import topics
-
 from inkling_device.observation import Observation
 from inkling_device.privacy.guard import Objection
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from importlib import resources
 
 from inkling import topics as vocabulary
-
 from inkling_device.observation import Sight, TopicScore
 
 AGREEMENT = 0.5

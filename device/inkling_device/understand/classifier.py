@@ -11,8 +11,8 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from inkling import topics as vocabulary
 
+from inkling import topics as vocabulary
 from inkling_device.observation import TopicScore
 from inkling_device.tflite import Model
 from inkling_device.understand.normalize import normalize

@@ -9,8 +9,8 @@ import grpc
 import grpc.aio
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # ships no types
 from grpc_status import rpc_status
-from inkling.sync.v1.sync_pb2 import ErrorReason
 
+from inkling.sync.v1.sync_pb2 import ErrorReason
 from inkling_server.auth import Authenticator, Identity, bearer_token
 from inkling_server.errors import (
     AccountErased,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from inkling.policy.v1.policy_pb2 import Standing
 from inkling.profiles.v1 import profiles_pb2
 from inkling.profiles.v1.profiles_service_pb2_grpc import ProfileServiceServicer
-
 from inkling_server import wire
 from inkling_server.auth import Authenticator, Kind
 from inkling_server.days import Clock, utc_now

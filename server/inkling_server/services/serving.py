@@ -9,11 +9,11 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+
 from inkling.profiles.v1 import profiles_service_pb2
 from inkling.profiles.v1.profiles_service_pb2_grpc import add_ProfileServiceServicer_to_server
 from inkling.sync.v1 import sync_service_pb2
 from inkling.sync.v1.sync_service_pb2_grpc import add_SyncServiceServicer_to_server
-
 from inkling_server.errors import StartError
 from inkling_server.services.profiles import ProfileService
 from inkling_server.services.sync import SyncService

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from inkling.policy.v1.policy_pb2 import Standing
 from inkling.sync.v1 import sync_pb2
 from inkling.sync.v1.sync_service_pb2_grpc import SyncServiceServicer
-
 from inkling_server import wire
 from inkling_server.auth import Authenticator, Identity, Kind
 from inkling_server.days import Clock, utc_now

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from inkling.policy.v1 import policy_pb2
 from inkling.topics import taxonomy
-
 from inkling_server.accounts import Account
 from inkling_server.days import day_number
 from inkling_server.interests import Interest, interests

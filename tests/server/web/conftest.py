@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import BaseTestServer, TestServer
 from argon2 import Parameters, Type
+
 from inkling_server.accounts import Account, Accounts
 from inkling_server.days import day_number
 from inkling_server.pairings import Tokens

@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 import pytest
+
 from inkling.topics import taxonomy
 from inkling_server.errors import AccountErased, RevisionConflict
 from inkling_server.interests import interests
@@ -17,7 +18,6 @@ from inkling_server.profile import Profile, block_source, block_topic, pause
 from inkling_server.stores import Revision
 from inkling_server.web.charts import WEEKS, chart
 from inkling_server.web.words import strength_level, wait_text
-
 from tests.server.web.conftest import PASSWORD, Browser, Element, Page, Site
 
 WALKING, JAZZ, COFFEE = 672, 499, 977

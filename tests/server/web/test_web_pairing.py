@@ -8,13 +8,13 @@ import json
 from typing import Any
 
 import pytest
+
 from inkling_server.days import day_number
 from inkling_server.errors import PairingEnded, StoreUnavailable, TokenInvalid
 from inkling_server.merging import Merger
 from inkling_server.pairings import REPEAT_SECONDS, Pairings
 from inkling_server.profile import Batch, Profile
 from inkling_server.stores import ProfileStore, Revision
-
 from tests.server.web.conftest import Browser, Page, Site
 
 WALKING, JAZZ, VOICE = 672, 499, 1

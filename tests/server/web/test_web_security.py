@@ -7,6 +7,7 @@ import math
 from http.cookies import SimpleCookie
 
 import pytest
+
 from inkling_server.errors import StartError, StoreUnavailable
 from inkling_server.profile import Profile
 from inkling_server.sessions import ABSOLUTE_SECONDS, IDLE_SECONDS
@@ -14,7 +15,6 @@ from inkling_server.stores import Revision
 from inkling_server.stores.memory import MemoryStore
 from inkling_server.tokens import new_token, token_hash
 from inkling_server.web.network import Network
-
 from tests.server.web.conftest import PASSWORD, Browser, Page, Site
 
 HTTPS = {"X_Forwarded_For": "203.0.113.9", "X_Forwarded_Proto": "https"}

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from inkling_device.errors import DeviceError
 from inkling_device.models.check import ModelMismatchError
 from inkling_device.models.fetch import SpeechModelMissingError
 from inkling_device.tflite import ModelFileError, NoRuntimeError
-from rich.console import Console
-
 from inkling_emulator import report, stage
 from inkling_emulator.day import Day, load
 from inkling_emulator.demo import demo

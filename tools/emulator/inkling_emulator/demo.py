@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import grpc
-from inkling.profiles.v1 import profiles_pb2, profiles_service_pb2_grpc
 from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
+from inkling.profiles.v1 import profiles_pb2, profiles_service_pb2_grpc
 from inkling_emulator import report, stage
 from inkling_emulator.day import load
 from inkling_emulator.errors import ServerError

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+
 from inkling_device.agent import Agent
 from inkling_device.battery import RESERVE_PERCENT
 from inkling_device.capture.files import read_media
@@ -24,7 +25,6 @@ from inkling_device.observation import AudioChunk, Clip, Photo
 from inkling_device.pairing import pair
 from inkling_device.settings import Settings
 from inkling_device.transport import Transport
-
 from inkling_emulator.clock import QuickClock, until
 from inkling_emulator.day import Input, Kind
 from inkling_emulator.errors import EmulatorError

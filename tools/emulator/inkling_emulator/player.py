@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from inkling_device.observation import SAMPLE_RATE
 
+from inkling_device.observation import SAMPLE_RATE
 from inkling_emulator.clock import until
 
 _BYTES_PER_SECOND = 2 * SAMPLE_RATE

@@ -12,7 +12,6 @@ from typing import NoReturn
 
 from inkling_device.ledger import DropCount
 from inkling_device.models.senses import Senses
-
 from inkling_emulator.day import Day, Input, Kind
 from inkling_emulator.errors import DayError
 from inkling_emulator.glasses import Glasses, Kept, Pace, glasses

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from inkling.interests.v1 import interests_pb2
-from inkling.profiles.v1 import profiles_pb2
-from inkling_device.privacy.guard import Objection
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from inkling.interests.v1 import interests_pb2
+from inkling.profiles.v1 import profiles_pb2
+from inkling_device.privacy.guard import Objection
 from inkling_emulator.day import UNDERSTOOD, Input, Kind
 from inkling_emulator.replay import Life
 from inkling_emulator.timeline import Step, topic_name

@@ -10,9 +10,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from inkling_device.models.senses import Senses
 from rich.console import Console
 
+from inkling_device.models.senses import Senses
 from inkling_emulator import report
 from inkling_emulator.day import Input
 from inkling_emulator.errors import EmulatorError

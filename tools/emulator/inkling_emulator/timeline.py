@@ -17,7 +17,6 @@ from inkling_device.agent import Noticed
 from inkling_device.observation import InterestEvent, Source
 from inkling_device.privacy.guard import Objection
 from inkling_device.sync import Sent
-
 from inkling_emulator.day import SPOKEN, Expected, Input, Kind
 
 SOURCES = {Kind.TEXT: Source.TEXT, Kind.PHOTO: Source.PHOTO, Kind.CLIP: Source.VIDEO}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from aiohttp import web
-from inkling.topics import taxonomy
 
+from inkling.topics import taxonomy
 from inkling_server import profile as profiles
 from inkling_server.profile import Profile
 from inkling_server.regions import regions
