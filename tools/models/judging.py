@@ -137,9 +137,13 @@ def keyword_baseline(lines: Sequence[written.Line]) -> list[Judged]:
 
 
 def interest_field(topic: int) -> str:
-    """The second tier of a topic, such as "Sports", under one name for both branches where they mean the same."""
-    name = vocabulary.taxonomy()[topic].name.split(" | ")
-    return _SAME.get(name[1], name[1])
+    """The second tier of a topic, such as "Sports", under one name for both branches where they mean the same.
+
+    Consumer packaged goods are of as many fields as there are shelves, so their deeper tiers count.
+    """
+    _, *tiers = vocabulary.taxonomy()[topic].name.split(" | ")
+    paths = (" | ".join(tiers[:depth]) for depth in (3, 2, 1))
+    return next((_SAME[path] for path in paths if path in _SAME), tiers[0])
 
 
 _SAME = {
@@ -152,6 +156,11 @@ _SAME = {
     "Clothing and Accessories": "Style & Fashion",
     "Beauty Services": "Style & Fashion",
     "Food and Beverage Services": "Food & Drink",
+    "Consumer Packaged Goods | Edible": "Food & Drink",
+    "Consumer Packaged Goods | Non-edible | Beauty": "Style & Fashion",
+    "Consumer Packaged Goods | Non-edible | Household Appliances": "Home & Garden",
+    "Consumer Packaged Goods | Non-edible | Home Care": "Home & Garden",
+    "Consumer Packaged Goods | Non-edible | Home and Garden Products": "Home & Garden",
     "Furniture": "Home & Garden",
     "Home and Garden Services": "Home & Garden",
     "Hardware Supplies": "Home & Garden",

@@ -57,11 +57,11 @@ WOKEN = 0.04
 WAKE_PHRASES = ("hey glasses", "the glasses", "hey classes", "they'd glasses", "hey glass is")
 FALSE_STOPS = 0.03
 """Share of held-out ordinary lines, not the misleading ones, that the sensitive threshold may stop."""
-LARGEST_THRESHOLD = 0.6
+LARGEST_THRESHOLD = 0.65
 """Whatever the held-out lines say, what is this likely to be sensitive is stopped."""
 TOPIC_PRECISION = 0.75
 """How often the field (second tier) of a named topic must be right on held-out lines..."""
-FALSE_EVENTS = 0.05
+FALSE_EVENTS = 0.04
 """...and of how many held-out lines without a topic one may be named."""
 
 
