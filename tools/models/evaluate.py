@@ -106,7 +106,7 @@ def write_table(path: Path, subject: str, table: str) -> None:
 def what_rules_add(lines: Sequence[written.Line], model: TextModel) -> None:
     """Leak and false stops with each rule left out, to see what it adds and costs."""
     rows = {}
-    for left_out in ("none", "sensitive_topic", "lexicon", "identifier"):
+    for left_out in ("none", "low_confidence", "sensitive_topic", "lexicon", "identifier"):
         pipeline = agent_pipeline(model, rules=functools.partial(operator.ne, left_out))
         reached = Figures.of(judge(lines, pipeline))
         shares = (reached.leak, reached.false_stop, reached.misleading_stop)
