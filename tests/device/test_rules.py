@@ -144,7 +144,7 @@ def test_other_scripts(words: str, objects: bool) -> None:
         (0.9, 0.4, 0.0, "topic"),
         (0.9, 0.9, 0.0, None),
         (0.35, 0.5, 0.0, None),
-        (0.9, 0.9, 0.2, None),
+        (0.9, 0.9, 0.1, None),
         (0.9, 0.9, 0.3, "topic"),
         (0.9, 0.9, 1.1, "topic"),
     ],

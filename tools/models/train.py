@@ -61,7 +61,7 @@ LARGEST_THRESHOLD = 0.65
 """Whatever the held-out lines say, what is this likely to be sensitive is stopped."""
 TOPIC_PRECISION = 0.75
 """How often the field (second tier) of a named topic must be right on held-out lines..."""
-FALSE_EVENTS = 0.04
+FALSE_EVENTS = 0.045
 """...and of how many held-out lines without a topic one may be named."""
 
 
@@ -340,7 +340,7 @@ def topic_threshold(
         group = np.array(field_places(branch)) - 1
         probabilities = torch.softmax(torch.from_numpy(scaled[place]), 1).numpy()
         sums = np.stack([probabilities[:, group == index].sum(1) for index in range(group.max() + 1)], 1)
-        sure.append(sums.max(1) * (1 - risk) ** 2)
+        sure.append(sums.max(1) * (1 - risk) ** 3)
         right.append(sums.argmax(1) == group[targets[:, place]])
     without = harmless & (targets == NO_TOPIC).all(1)
     known = harmless & (targets[:, 0] > 0)

@@ -10,7 +10,7 @@ class ConfidenceRule:
     """Objects where the speech model's mean word confidence, or the certainty of every topic, is under its floor.
 
     Words that were misheard may hide a sensitive topic from every other rule. The certainty of a topic of words is its
-    probability times the square of the probability that they are harmless: what may be sensitive, though it is not
+    probability times the third power of the probability that they are harmless: what may be sensitive, though it is not
     likely, has to be the surer of its topic, for a leak costs more than a silence.
     """
 
@@ -27,7 +27,7 @@ class ConfidenceRule:
             return Objection(self.name, "speech")
         if observation.topics:
             harmless = 1 - min(sum(observation.sensitive.values()), 1.0)
-            certainty = max(score.probability for score in observation.topics) * harmless**2
+            certainty = max(score.probability for score in observation.topics) * harmless**3
             if certainty < (self._topic if observation.words is None else self._words):
                 return Objection(self.name, "topic")
         return None
