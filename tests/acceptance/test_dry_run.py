@@ -26,7 +26,7 @@ def test_each_line_gets_one_object_in_order(dry_run: DryRun) -> None:
         b"x" * 1_000_000,
         "напомни мне купить хлеб".encode(),
         "\U0001f44d\U0001f3fd".encode(),
-        b'{"text": "not json to us"}',
+        b'{"text": "wait a moment"}',
     ]
     ran = dry_run("--text", "-", text=b"\n".join(lines))
     assert [outcome["input"] for outcome in ran.outcomes] == [f"-:{number}" for number in range(1, len(lines) + 1)]
