@@ -29,6 +29,7 @@ import torch.nn.functional as functional
 from transformers import BertModel
 
 from inkling import topics as vocabulary
+from inkling_device.privacy.confidence import certainty
 from inkling_device.understand.classifier import HARMLESS, NO_TOPIC
 from inkling_device.understand.normalize import normalize
 from inkling_device.understand.wordpiece import WordPiece
@@ -331,7 +332,7 @@ def topic_threshold(
 ) -> float:
     """The lowest certainty from which on naming keeps to TOPIC_PRECISION and FALSE_EVENTS on held-out lines.
 
-    Certainty is what `inkling_device.privacy.confidence` makes of a topic's probability and the text's `risk`.
+    `risk` is the probability of each line to be sensitive, shape (lines,).
     """
     harmless = np.array([example.category == 0 for example in held])
     targets = np.array([example.branches for example in held])
@@ -340,7 +341,7 @@ def topic_threshold(
         group = np.array(field_places(branch)) - 1
         probabilities = torch.softmax(torch.from_numpy(scaled[place]), 1).numpy()
         sums = np.stack([probabilities[:, group == index].sum(1) for index in range(group.max() + 1)], 1)
-        sure.append(sums.max(1) * (1 - risk) ** 3)
+        sure.append(certainty(sums.max(1), risk))
         right.append(sums.argmax(1) == group[targets[:, place]])
     without = harmless & (targets == NO_TOPIC).all(1)
     known = harmless & (targets[:, 0] > 0)

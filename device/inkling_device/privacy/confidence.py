@@ -6,12 +6,18 @@ from inkling_device.observation import Observation
 from inkling_device.privacy.guard import Objection
 
 
+def certainty(probability: float, risk: float) -> float:
+    """How certain a topic of words is that has this `probability`, where they are sensitive with probability `risk`.
+
+    What may be sensitive, though it is not likely, has to be the surer of its topic: a leak costs more than a silence.
+    """
+    return probability * (1 - risk) ** 3
+
+
 class ConfidenceRule:
     """Objects where the speech model's mean word confidence, or the certainty of every topic, is under its floor.
 
-    Words that were misheard may hide a sensitive topic from every other rule. The certainty of a topic of words is its
-    probability times the third power of the probability that they are harmless: what may be sensitive, though it is not
-    likely, has to be the surer of its topic, for a leak costs more than a silence.
+    Words that were misheard may hide a sensitive topic from every other rule.
     """
 
     name = "low_confidence"
@@ -26,8 +32,8 @@ class ConfidenceRule:
         if observation.heard_confidence < self._speech:
             return Objection(self.name, "speech")
         if observation.topics:
-            harmless = 1 - min(sum(observation.sensitive.values()), 1.0)
-            certainty = max(score.probability for score in observation.topics) * harmless**3
-            if certainty < (self._topic if observation.words is None else self._words):
+            risk = min(sum(observation.sensitive.values()), 1.0)
+            sure = certainty(max(score.probability for score in observation.topics), risk)
+            if sure < (self._topic if observation.words is None else self._words):
                 return Objection(self.name, "topic")
         return None

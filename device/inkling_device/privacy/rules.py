@@ -37,7 +37,7 @@ class Thresholds:
     sensitive: float
     """Probability of all sensitive categories together from which on words are dropped."""
     topic: float
-    """Certainty of a topic of words from which on it may leave; see `ConfidenceRule`."""
+    """Certainty of a topic of words from which on it may leave; see `confidence.certainty`."""
 
 
 def standard_rules(
