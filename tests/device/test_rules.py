@@ -140,18 +140,19 @@ def test_other_scripts(words: str, objects: bool) -> None:
 @pytest.mark.parametrize(
     ("heard", "probability", "risk", "category"),
     [
-        (0.2, 0.9, 0.0, "speech"),
-        (0.9, 0.4, 0.0, "topic"),
+        (1.0, 0.4, 0.0, "topic"),
+        (1.0, 0.5, 0.0, None),
         (0.9, 0.9, 0.0, None),
-        (0.35, 0.5, 0.0, None),
-        (0.9, 0.9, 0.1, None),
+        (0.9, 0.9, 0.05, None),
+        (0.8, 0.9, 0.0, "speech"),
+        (0.9, 0.9, 0.15, "speech"),
         (0.9, 0.9, 0.3, "topic"),
-        (0.9, 0.9, 1.1, "topic"),
+        (1.0, 0.9, 1.1, "topic"),
     ],
 )
 def test_low_confidence(heard: float, probability: float, risk: float, category: str | None) -> None:
     """What was hardly heard, and what is hardly a topic for how likely it is to be sensitive, stays."""
-    rule = ConfidenceRule(speech=0.35, topic=0.2, words=0.5)
+    rule = ConfidenceRule(seen=0.2, words=0.5)
     said = Observation(
         Source.VOICE, [TopicScore(672, probability)], words="w", sensitive={"health": risk}, heard_confidence=heard
     )
@@ -161,7 +162,7 @@ def test_low_confidence(heard: float, probability: float, risk: float, category:
 
 def test_a_picture_needs_less_certainty_than_words() -> None:
     """Its tags are weighed before."""
-    rule = ConfidenceRule(speech=0.35, topic=0.2, words=0.5)
+    rule = ConfidenceRule(seen=0.2, words=0.5)
     assert rule.objects_to(Observation(Source.PHOTO, [TopicScore(543, 0.3)], sight=Sight([], 0))) is None
 
 

@@ -150,7 +150,7 @@ def judge() -> Callable[[str], Verdict]:
     """What the agent makes of a typed line, with the real model and every rule."""
     classifier, calibration = load_classifier()
     rules = standard_rules(
-        thresholds=Thresholds(calibration.sensitive_threshold, calibration.topic_threshold),
+        thresholds=Thresholds.of(calibration),
         refusal=lambda source: None,
         released_today=lambda: (),
     )

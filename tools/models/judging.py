@@ -49,7 +49,7 @@ def agent_pipeline(
     """The agent's pipeline; `rules` picks the guard's rules by name. Without `eyes` it takes text alone."""
     classifier, calibration = model
     everything = standard_rules(
-        thresholds=Thresholds(calibration.sensitive_threshold, calibration.topic_threshold),
+        thresholds=Thresholds.of(calibration),
         refusal=lambda source: None,
         released_today=lambda: (),
     )

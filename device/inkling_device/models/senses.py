@@ -45,8 +45,7 @@ class Senses:
         """
         slot = tflite.Slot()
         classifier, calibration = load_classifier(slot)
-        thresholds = Thresholds(calibration.sensitive_threshold, calibration.topic_threshold)
-        senses = cls(classifier, thresholds, open_eye(slot))
+        senses = cls(classifier, Thresholds.of(calibration), open_eye(slot))
         return senses.with_speech(live=True) if speech else senses
 
     def with_speech(self, *, live: bool) -> Senses:

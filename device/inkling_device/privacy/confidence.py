@@ -6,34 +6,32 @@ from inkling_device.observation import Observation
 from inkling_device.privacy.guard import Objection
 
 
-def certainty(probability: float, risk: float) -> float:
+def certainty(probability: float, risk: float, heard: float = 1.0) -> float:
     """How certain a topic of words is that has this `probability`, where they are sensitive with probability `risk`.
 
     What may be sensitive, though it is not likely, has to be the surer of its topic: a leak costs more than a silence.
+    So has what was `heard` with little confidence (its mean over the words): misheard words hide what they are about.
     """
-    return probability * (1 - risk) ** 3
+    return probability * ((1 - risk) * heard) ** 3
 
 
 class ConfidenceRule:
-    """Objects where the speech model's mean word confidence, or the certainty of every topic, is under its floor.
-
-    Words that were misheard may hide a sensitive topic from every other rule.
-    """
+    """Objects where the certainty of every topic is under its floor, and says whether the hearing was to blame."""
 
     name = "low_confidence"
 
-    def __init__(self, *, speech: float, topic: float, words: float) -> None:
-        """`topic` is the floor for what is seen, `words` for what is said or typed."""
-        self._speech = speech
-        self._topic = topic
+    def __init__(self, *, seen: float, words: float) -> None:
+        """`seen` is the floor for topics of pictures, `words` for what is said or typed."""
+        self._seen = seen
         self._words = words
 
     def objects_to(self, observation: Observation) -> Objection | None:
-        if observation.heard_confidence < self._speech:
-            return Objection(self.name, "speech")
-        if observation.topics:
-            risk = min(sum(observation.sensitive.values()), 1.0)
-            sure = certainty(max(score.probability for score in observation.topics), risk)
-            if sure < (self._topic if observation.words is None else self._words):
-                return Objection(self.name, "topic")
-        return None
+        if not observation.topics:
+            return None
+        probability = max(score.probability for score in observation.topics)
+        if observation.words is None:
+            return Objection(self.name, "topic") if probability < self._seen else None
+        risk = min(sum(observation.sensitive.values()), 1.0)
+        if certainty(probability, risk, observation.heard_confidence) >= self._words:
+            return None
+        return Objection(self.name, "topic" if certainty(probability, risk) < self._words else "speech")

@@ -17,12 +17,10 @@ from inkling_device.privacy.sendable import SendableRule
 from inkling_device.privacy.sensitive_topic import SensitiveTopicRule
 from inkling_device.privacy.sight import SightRule
 from inkling_device.see.tag_topics import tag_meanings
+from inkling_device.understand.classifier import Calibration
 
-SPEECH_CONFIDENCE = 0.75
-"""Mean word confidence under which speech counts as not heard; misheard words hide what they are about. Of synthetic
-speech in a noisy room it drops one line in seven, and with them four leaks of ten."""
-TOPIC_CONFIDENCE = 0.2
-"""Probability under which no topic leaves, whatever made it."""
+SEEN_CONFIDENCE = 0.2
+"""Probability under which no topic of a picture leaves."""
 SENSITIVE_TAGS = 0.1
 """Summed probability of a picture's sensitive tags from which on it is dropped."""
 TEXT_SHARE = 0.05
@@ -38,6 +36,10 @@ class Thresholds:
     """Probability of all sensitive categories together from which on words are dropped."""
     topic: float
     """Certainty of a topic of words from which on it may leave; see `confidence.certainty`."""
+
+    @classmethod
+    def of(cls, calibration: Calibration) -> Thresholds:
+        return cls(calibration.sensitive_threshold, calibration.topic_threshold)
 
 
 def standard_rules(
@@ -58,7 +60,7 @@ def standard_rules(
         LexiconRule.load(),
         SensitiveTopicRule(thresholds.sensitive),
         SightRule(tag_meanings(), threshold=SENSITIVE_TAGS, text_share=TEXT_SHARE),
-        ConfidenceRule(speech=SPEECH_CONFIDENCE, topic=TOPIC_CONFIDENCE, words=thresholds.topic),
+        ConfidenceRule(seen=SEEN_CONFIDENCE, words=thresholds.topic),
         SendableRule(),
         CombinationRule(load_sets(), released_today),
     )
