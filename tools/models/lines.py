@@ -8,6 +8,7 @@ Where a line is what a speech recogniser heard, its mean word confidence (0 to 1
 
     python tools/models/lines.py check FILE...      what is wrong or repeats, and counts by label; exits 1 on a fault
     python tools/models/lines.py prune FILE...      rewrites the files without wrong lines and near-duplicates
+    ... prune FILE... --apart-from FILE...          also without what is like a line of the second files, which measure
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ WORDS = range(1, 61)
 """How many words a line may have; commands of one word are real."""
 NEAR = 0.75
 """Jaccard similarity of two lines' word pairs from which the later one counts as a near-duplicate."""
+APART = 0.5
+"""The same between a line to train on and one that measures: those must not even be alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +105,55 @@ def _shingles(text: str) -> frozenset[tuple[str, ...]]:
     return frozenset(itertools.pairwise(words)) if len(words) > 2 else frozenset({tuple(words)})
 
 
+def read_folder(folder: Path) -> list[Line]:
+    """The lines of every file in a folder, in the order of their names."""
+    return [line for path in sorted(folder.glob("*.tsv")) for line in read(path)]
+
+
+class _Index:
+    """Lines by their word pairs, to find the one that another line repeats."""
+
+    def __init__(self) -> None:
+        self._holders: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        self._sizes: dict[int, int] = {}
+
+    def add(self, number: int, text: str) -> None:
+        pairs = _shingles(text)
+        self._sizes[number] = len(pairs)
+        for pair in pairs:
+            self._holders[pair].append(number)
+
+    def repeated(self, text: str, near: float) -> int | None:
+        """The number of a line whose word pairs have a Jaccard similarity of at least `near` to those of `text`."""
+        pairs = _shingles(text)
+        shared = Counter(number for pair in pairs for number in self._holders.get(pair, ()))
+        likeliest = (
+            number
+            for number, count in shared.most_common(20)
+            if count / (len(pairs) + self._sizes[number] - count) >= near
+        )
+        return next(likeliest, None)
+
+
 def near_duplicates(lines: Sequence[Line]) -> dict[int, int]:
-    """For each line that repeats an earlier one: its index to the earlier one's (Jaccard of word pairs >= NEAR)."""
-    holders: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    sets: list[frozenset[tuple[str, ...]]] = []
+    """For each line that repeats an earlier one (see NEAR): its index to the earlier one's."""
+    index = _Index()
     found: dict[int, int] = {}
-    for index, line in enumerate(lines):
-        mine = _shingles(line.text)
-        sets.append(mine)
-        shared = Counter(other for pair in mine for other in holders[pair])
-        for other, count in shared.most_common(20):
-            if count / (len(mine) + len(sets[other]) - count) >= NEAR:
-                found[index] = other
-                break
+    for number, line in enumerate(lines):
+        earlier = index.repeated(line.text, NEAR)
+        if earlier is None:
+            index.add(number, line.text)
         else:
-            for pair in mine:
-                holders[pair].append(index)
+            found[number] = earlier
     return found
+
+
+def alike(lines: Sequence[Line], measuring: Sequence[Line]) -> set[int]:
+    """Indices of the `lines` that are like one of `measuring` (see APART)."""
+    index = _Index()
+    for number, line in enumerate(measuring):
+        index.add(number, line.text)
+    return {number for number, line in enumerate(lines) if index.repeated(line.text, APART) is not None}
 
 
 def _where(line: Line) -> str:
@@ -142,10 +177,11 @@ def check(paths: Iterable[Path]) -> bool:
     return not faults
 
 
-def prune(paths: Sequence[Path]) -> None:
-    """Rewrites each file without faulty lines and without lines that repeat an earlier one of any of the files."""
+def prune(paths: Sequence[Path], measuring: Sequence[Path]) -> None:
+    """Rewrites each file without faulty lines, lines that repeat an earlier one, and lines like one of `measuring`."""
     lines = [line for path in paths for line in read(path)]
     gone = {index for index, line in enumerate(lines) if line.fault()} | near_duplicates(lines).keys()
+    gone |= alike(lines, [line for path in measuring for line in read(path)])
     for path in paths:
         kept = [line for index, line in enumerate(lines) if line.path == path and index not in gone]
         path.write_text("".join(f"{line.raw}\n" for line in kept), encoding="utf-8")
@@ -156,9 +192,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=("check", "prune"))
     parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--apart-from", nargs="+", type=Path, default=[], metavar="FILE", help="lines that measure")
     args = parser.parse_args()
     if args.action == "prune":
-        prune(args.files)
+        prune(args.files, args.apart_from)
         return 0
     return 0 if check(args.files) else 1
 
