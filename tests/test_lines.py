@@ -13,7 +13,7 @@ import pytest
 from inkling import topics
 
 MODELS = Path(__file__).parents[1] / "tools/models"
-FOLDERS = ("train", "waiting", "validate", "measure")
+FOLDERS = ("train", "train_2", "validate", "measure")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def test_there_are_lines_enough_of_everything(lines: ModuleType) -> None:
     assert sum(line.path.name.startswith("misleading") for line in written) >= 5000
 
 
-@pytest.mark.parametrize("folder", ["train", "waiting", "validate"])
+@pytest.mark.parametrize("folder", ["train", "train_2", "validate"])
 def test_nothing_is_trained_on_that_is_like_a_measuring_line(folder: str, lines: ModuleType) -> None:
     """Else a figure would say how well the model remembers."""
     read = lines.read_folder(MODELS / "data" / folder)

@@ -72,7 +72,7 @@ class Running:
         )
         self.noticed: list[Noticed] = []
         self.stop = asyncio.Event()
-        self.senses = Senses(FakeClassifier(READINGS), thresholds=Thresholds(0.5, 0.5), eyes=FakeEyes())
+        self.senses = Senses(FakeClassifier(READINGS), thresholds=Thresholds(0.5, 0.5, 0.5), eyes=FakeEyes())
         self.agent = Agent(self.settings, self.senses, observer=self.noticed.append)
 
     async def pair(self) -> None:
@@ -218,7 +218,7 @@ async def test_two_agents_cannot_share_a_state_directory(glasses: Running) -> No
     """The second says so."""
     from inkling_device.errors import StateBusyError
 
-    senses = Senses(FakeClassifier({}), thresholds=Thresholds(0.5, 0.5), eyes=FakeEyes())
+    senses = Senses(FakeClassifier({}), thresholds=Thresholds(0.5, 0.5, 0.5), eyes=FakeEyes())
     with pytest.raises(StateBusyError):
         Agent(glasses.settings, senses)
 

@@ -57,7 +57,7 @@ class FakeSenses(Senses):
 
 @pytest.fixture(scope="module")
 def senses() -> Senses:
-    made = FakeSenses(FakeClassifier(READINGS), thresholds=Thresholds(0.5, 0.5), eyes=FakeEyes())
+    made = FakeSenses(FakeClassifier(READINGS), thresholds=Thresholds(0.5, 0.5, 0.5), eyes=FakeEyes())
     return replace(made, speech=object())
 
 

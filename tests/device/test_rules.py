@@ -152,7 +152,7 @@ def test_other_scripts(words: str, objects: bool) -> None:
 )
 def test_low_confidence(heard: float, probability: float, risk: float, category: str | None) -> None:
     """What was hardly heard, and what is hardly a topic for how likely it is to be sensitive, stays."""
-    rule = ConfidenceRule(seen=0.2, words=0.5)
+    rule = ConfidenceRule(seen=0.2, typed=0.9, spoken=0.5)
     said = Observation(
         Source.VOICE, [TopicScore(672, probability)], words="w", sensitive={"health": risk}, heard_confidence=heard
     )
@@ -160,9 +160,17 @@ def test_low_confidence(heard: float, probability: float, risk: float, category:
     assert (objection and objection.category) == category
 
 
+def test_typed_words_have_a_floor_of_their_own() -> None:
+    """They were not misheard, so their certainty is higher from the start."""
+    rule = ConfidenceRule(seen=0.2, typed=0.6, spoken=0.3)
+    topics = [TopicScore(672, 0.5)]
+    assert rule.objects_to(Observation(Source.VOICE, topics, words="w", heard_confidence=0.9)) is None
+    assert rule.objects_to(Observation(Source.TEXT, topics, words="w")) == Objection("low_confidence", "topic")
+
+
 def test_a_picture_needs_less_certainty_than_words() -> None:
     """Its tags are weighed before."""
-    rule = ConfidenceRule(seen=0.2, words=0.5)
+    rule = ConfidenceRule(seen=0.2, typed=0.9, spoken=0.5)
     assert rule.objects_to(Observation(Source.PHOTO, [TopicScore(543, 0.3)], sight=Sight([], 0))) is None
 
 

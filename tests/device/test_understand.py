@@ -93,6 +93,7 @@ def classifier(**by_token: Sequence[float]) -> tuple[EncoderClassifier, Scripted
         branch_temperatures=[1.0, 1.0],
         category_temperature=1.0,
         topic_threshold=0.5,
+        spoken_threshold=0.3,
         sensitive_threshold=0.5,
     )
     model = ScriptedModel(by_token, NOTHING)

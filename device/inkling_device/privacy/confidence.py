@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inkling_device.observation import Observation
+from inkling_device.observation import Observation, Source
 from inkling_device.privacy.guard import Objection
 
 
@@ -16,14 +16,18 @@ def certainty(probability: float, risk: float, heard: float = 1.0) -> float:
 
 
 class ConfidenceRule:
-    """Objects where the certainty of every topic is under its floor, and says whether the hearing was to blame."""
+    """Objects where the certainty of every topic is under its floor, and says whether the hearing was to blame.
+
+    What is spoken has a floor of its own, because even what is heard well is never heard with full confidence.
+    """
 
     name = "low_confidence"
 
-    def __init__(self, *, seen: float, words: float) -> None:
-        """`seen` is the floor for topics of pictures, `words` for what is said or typed."""
+    def __init__(self, *, seen: float, typed: float, spoken: float) -> None:
+        """`seen` is the floor for topics of pictures, the others for those of words."""
         self._seen = seen
-        self._words = words
+        self._typed = typed
+        self._spoken = spoken
 
     def objects_to(self, observation: Observation) -> Objection | None:
         if not observation.topics:
@@ -32,6 +36,7 @@ class ConfidenceRule:
         if observation.words is None:
             return Objection(self.name, "topic") if probability < self._seen else None
         risk = min(sum(observation.sensitive.values()), 1.0)
-        if certainty(probability, risk, observation.heard_confidence) >= self._words:
+        floor = self._spoken if observation.source is Source.VOICE else self._typed
+        if certainty(probability, risk, observation.heard_confidence) >= floor:
             return None
-        return Objection(self.name, "topic" if certainty(probability, risk) < self._words else "speech")
+        return Objection(self.name, "topic" if certainty(probability, risk) < floor else "speech")

@@ -35,11 +35,13 @@ class Thresholds:
     sensitive: float
     """Probability of all sensitive categories together from which on words are dropped."""
     topic: float
-    """Certainty of a topic of words from which on it may leave; see `confidence.certainty`."""
+    """Certainty of a topic of typed words from which on it may leave; see `confidence.certainty`."""
+    spoken: float
+    """The same for words that were heard."""
 
     @classmethod
     def of(cls, calibration: Calibration) -> Thresholds:
-        return cls(calibration.sensitive_threshold, calibration.topic_threshold)
+        return cls(calibration.sensitive_threshold, calibration.topic_threshold, calibration.spoken_threshold)
 
 
 def standard_rules(
@@ -60,7 +62,7 @@ def standard_rules(
         LexiconRule.load(),
         SensitiveTopicRule(thresholds.sensitive),
         SightRule(tag_meanings(), threshold=SENSITIVE_TAGS, text_share=TEXT_SHARE),
-        ConfidenceRule(seen=SEEN_CONFIDENCE, words=thresholds.topic),
+        ConfidenceRule(seen=SEEN_CONFIDENCE, typed=thresholds.topic, spoken=thresholds.spoken),
         SendableRule(),
         CombinationRule(load_sets(), released_today),
     )

@@ -65,7 +65,9 @@ class Calibration:
     category_temperature: float
     """The same for the categories."""
     topic_threshold: float
-    """Probability from which on a topic is named."""
+    """Probability from which on a topic is named, and certainty from which on one of typed words may leave."""
+    spoken_threshold: float
+    """Certainty from which on a topic of words that were heard may leave."""
     sensitive_threshold: float
     """Probability of anything but `harmless` from which on the guard drops."""
 
