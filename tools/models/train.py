@@ -68,7 +68,9 @@ TOPIC_PRECISION = 0.75
 FALSE_EVENTS = 0.06
 """...of how many held-out lines without a topic one may be named: a third of them have a topic's word in them..."""
 LEAK = 0.02
-"""...and of how many held-out sensitive lines: ten times as hard, by their nature, as what people say."""
+"""...and of how many held-out sensitive lines: several times as hard, by their nature, as what people say."""
+SPOKEN_LEAK = 0.07
+"""The same for those that were heard: short commands of which a third of the words was lost, often the telling one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,8 +357,8 @@ def calibrate(logits: np.ndarray, held: Sequence[Example], classes: Sequence[Seq
 def topic_thresholds(
     scaled: Sequence[np.ndarray], risk: np.ndarray, held: Sequence[Example], classes: Sequence[Sequence[int]]
 ) -> dict[str, float]:
-    """The lowest certainties from which on naming keeps to TOPIC_PRECISION, FALSE_EVENTS and LEAK on held-out lines:
-    of written lines, then of heard ones.
+    """The lowest certainties from which on naming keeps to TOPIC_PRECISION, FALSE_EVENTS and LEAK (or SPOKEN_LEAK) on
+    held-out lines: on written ones, then on those that were heard.
 
     `risk` is the probability of each line to be sensitive, shape (lines,).
     """
@@ -375,14 +377,14 @@ def topic_thresholds(
     known = harmless & (targets[:, 0] > 0)
     least = 0.0
     found = {}
-    for name, those in (("topic_threshold", ~spoken), ("spoken_threshold", spoken)):
+    for name, those, allowed in (("topic_threshold", ~spoken, LEAK), ("spoken_threshold", spoken, SPOKEN_LEAK)):
         sure = [np.where(each >= least, certainty(each, risk, heard), 0) for each in probabilities]
         for threshold in np.arange(0.15, 0.9, 0.01):
             named = those & known & (sure[0] >= threshold)
             precision = right[0][named].mean()
             released = np.maximum(*sure) >= threshold
             false_events, leak = released[those & without].mean(), released[those & ~harmless].mean()
-            if precision >= TOPIC_PRECISION and false_events <= FALSE_EVENTS and leak <= LEAK:
+            if precision >= TOPIC_PRECISION and false_events <= FALSE_EVENTS and leak <= allowed:
                 break
         print(
             f"{name} {threshold:.2f}: names {named.sum() / (those & known).sum():.2%}, {precision:.2%} of them right;"
