@@ -18,7 +18,7 @@ import operator
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,10 +57,6 @@ class TextResults:
         judged = judge(lines, pipeline)
         milliseconds = (time.perf_counter() - began) / len(lines) * 1e3
         return cls(judged, milliseconds, judge(spoken, pipeline), evasions.judged_by_kind(pipeline))
-
-
-def measured_lines(paths: Iterable[Path]) -> list[written.Line]:
-    return [line for path in sorted(paths) for line in written.read(path)]
 
 
 def figures_table(
@@ -151,8 +147,9 @@ def main() -> int:
     parser.add_argument("--rules", action="store_true", help="also measure with each rule left out")
     args = parser.parse_args()
 
-    lines = measured_lines(args.lines or [p for p in MEASURE.glob("*.tsv") if not p.name.startswith("speech")])
-    spoken = [] if args.lines else measured_lines(MEASURE.glob("speech*.tsv"))
+    stored = sorted(MEASURE.glob("*.tsv"))
+    lines = written.read_all(args.lines or [p for p in stored if not p.name.startswith("speech")])
+    spoken = [] if args.lines else written.read_all(p for p in stored if p.name.startswith("speech"))
     model = text_model()
     results = {"text": TextResults.of(model, lines, spoken)}
     if args.against:

@@ -46,6 +46,10 @@ APART = 0.5
 """The same between a line to train on and one that measures: those must not even be alike."""
 
 
+Shingles = frozenset[tuple[str, ...]]
+"""The pairs of neighbouring words of a line; of a line of one or two words, the whole."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One written line. `label` is a category, `none`, or topic ids joined by commas."""
@@ -102,32 +106,35 @@ def read(path: Path) -> list[Line]:
     return lines
 
 
-def _shingles(text: str) -> frozenset[tuple[str, ...]]:
-    words = re.findall(r"[\w']+", text.lower())
-    return frozenset(itertools.pairwise(words)) if len(words) > 2 else frozenset({tuple(words)})
+def read_all(paths: Iterable[Path]) -> list[Line]:
+    """The lines of several files, one after another."""
+    return [line for path in paths for line in read(path)]
 
 
 def read_folder(folder: Path) -> list[Line]:
     """The lines of every file in a folder, in the order of their names."""
-    return [line for path in sorted(folder.glob("*.tsv")) for line in read(path)]
+    return read_all(sorted(folder.glob("*.tsv")))
+
+
+def _shingles(text: str) -> Shingles:
+    words = re.findall(r"[\w']+", text.lower())
+    return frozenset(itertools.pairwise(words)) if len(words) > 2 else frozenset({tuple(words)})
 
 
 class _Index:
-    """Lines by their word pairs, to find the one that another line repeats."""
+    """Lines by their word pairs (see `_shingles`), to find the one that another line repeats."""
 
     def __init__(self) -> None:
         self._holders: dict[tuple[str, ...], list[int]] = defaultdict(list)
         self._sizes: dict[int, int] = {}
 
-    def add(self, number: int, text: str) -> None:
-        pairs = _shingles(text)
+    def add(self, number: int, pairs: Shingles) -> None:
         self._sizes[number] = len(pairs)
         for pair in pairs:
             self._holders[pair].append(number)
 
-    def repeated(self, text: str, near: float) -> int | None:
-        """The number of a line whose word pairs have a Jaccard similarity of at least `near` to those of `text`."""
-        pairs = _shingles(text)
+    def repeated(self, pairs: Shingles, near: float) -> int | None:
+        """The number of a line whose word pairs have a Jaccard similarity of at least `near` to `pairs`."""
         shared = Counter(number for pair in pairs for number in self._holders.get(pair, ()))
         likeliest = (
             number
@@ -142,9 +149,10 @@ def near_duplicates(lines: Sequence[Line]) -> dict[int, int]:
     index = _Index()
     found: dict[int, int] = {}
     for number, line in enumerate(lines):
-        earlier = index.repeated(line.text, NEAR)
+        pairs = _shingles(line.text)
+        earlier = index.repeated(pairs, NEAR)
         if earlier is None:
-            index.add(number, line.text)
+            index.add(number, pairs)
         else:
             found[number] = earlier
     return found
@@ -154,8 +162,8 @@ def alike(lines: Sequence[Line], measuring: Sequence[Line]) -> set[int]:
     """Indices of the `lines` that are like one of `measuring` (see APART)."""
     index = _Index()
     for number, line in enumerate(measuring):
-        index.add(number, line.text)
-    return {number for number, line in enumerate(lines) if index.repeated(line.text, APART) is not None}
+        index.add(number, _shingles(line.text))
+    return {number for number, line in enumerate(lines) if index.repeated(_shingles(line.text), APART) is not None}
 
 
 def _where(line: Line) -> str:
@@ -164,7 +172,7 @@ def _where(line: Line) -> str:
 
 def check(paths: Iterable[Path]) -> bool:
     """Prints faults, repeats and counts; True where there is no fault."""
-    lines = [line for path in paths for line in read(path)]
+    lines = read_all(paths)
     faults = [(line, fault) for line in lines if (fault := line.fault())]
     for line, fault in faults[:50]:
         print(f"{_where(line)}: {fault}: {line.text[:80]}")
@@ -181,9 +189,9 @@ def check(paths: Iterable[Path]) -> bool:
 
 def prune(paths: Sequence[Path], measuring: Sequence[Path]) -> None:
     """Rewrites each file without faulty lines, lines that repeat an earlier one, and lines like one of `measuring`."""
-    lines = [line for path in paths for line in read(path)]
+    lines = read_all(paths)
     gone = {index for index, line in enumerate(lines) if line.fault()} | near_duplicates(lines).keys()
-    gone |= alike(lines, [line for path in measuring for line in read(path)])
+    gone |= alike(lines, read_all(measuring))
     for path in paths:
         kept = [line for index, line in enumerate(lines) if line.path == path and index not in gone]
         path.write_text("".join(f"{line.raw}\n" for line in kept), encoding="utf-8")

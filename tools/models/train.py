@@ -66,7 +66,7 @@ LARGEST_THRESHOLD = 0.65
 TOPIC_PRECISION = 0.75
 """How often the field (second tier) of a named topic must be right on held-out lines..."""
 FALSE_EVENTS = 0.06
-"""...of how many held-out lines without a topic one may be named: a third of them have a topic's word in them..."""
+"""...of how many held-out lines without a topic one may be named: a quarter were written to hold a topic's word..."""
 LEAK = 0.02
 """...and of how many held-out sensitive lines: several times as hard, by their nature, as what people say."""
 SPOKEN_LEAK = 0.07
@@ -378,6 +378,7 @@ def topic_thresholds(
     least = 0.0
     found = {}
     for name, those, allowed in (("topic_threshold", ~spoken, LEAK), ("spoken_threshold", spoken, SPOKEN_LEAK)):
+        # The classifier names by the threshold of written words, heard or not; what it does not name cannot leave.
         sure = [np.where(each >= least, certainty(each, risk, heard), 0) for each in probabilities]
         for threshold in np.arange(0.15, 0.9, 0.01):
             named = those & known & (sure[0] >= threshold)
