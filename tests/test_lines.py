@@ -13,7 +13,7 @@ import pytest
 from inkling import topics
 
 MODELS = Path(__file__).parents[1] / "tools/models"
-FOLDERS = ("train", "train_2", "validate", "measure")
+FOLDERS = ("train", "train_2", "train_3", "validate", "measure")
 
 
 @pytest.fixture(scope="module")

@@ -275,7 +275,11 @@ def _models_check(args: argparse.Namespace) -> int:
     print(f"Runtime: {runtime()}")
     for result in check.check_all():
         print(f"{result.name}: {result.file} answers as it must (cosine {result.cosine:.4f})")
-    print(f"speech: {fetch.speech_model()} is whole")
+    from inkling_device.listen.transcriber import load_speech_model
+
+    folder = fetch.speech_model()
+    load_speech_model(folder)
+    print(f"speech: {folder} loads with {inventory.SPEECH_LANGUAGE.name}")
     return 0
 
 

@@ -28,8 +28,8 @@ pytestmark = pytest.mark.models
 SPEECH = Path(__file__).parents[1] / "data" / "speech"
 ADDRESSED = {
     "trail_slt": "find me a hiking trail near the lake",
-    "bread_rms": "do i bake sourdough bread",
-    "guitar_espeak": "which guitar",
+    "bread_rms": "sourdough bread",
+    "guitar_espeak": "which guitar is good for a beginner",
 }
 UNADDRESSED = ["talk_slt", "talk_awb"]
 

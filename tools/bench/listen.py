@@ -1,8 +1,8 @@
 """Processor time of listening, against bare Vosk on the same sound: addressed speech, talk to others, and silence.
 
-Bare Vosk is a recognizer fed a quarter of a second at a time, and nothing else. The sound is that of the tests: short
-lines by synthetic voices, repeated, with the noise of a quiet room. Rounds alternate, and the ratios are those of the
-medians. Also the word error rate of a dry run, against bare Vosk's on the same files.
+Bare Vosk is a recognizer fed a quarter of a second at a time, and nothing else, with the language it came with. The
+sound is that of the tests: short lines by synthetic voices, repeated, with the noise of a quiet room. Rounds alternate,
+and the ratios are those of the medians. Also the word error rate of a dry run, against bare Vosk's on the same files.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SPOKEN = {
 TALK = [name for name in SPOKEN if name.startswith("talk")]
 TARGETS = {"addressed": 1.05, "dry run": 1.05, "talk to others": 0.2, "silence": 0.03}
 WORD_ERROR_TARGET = 0.5
-"""Points of word error rate that a dry run may be from bare Vosk."""
+"""Points of word error rate that a dry run may be worse than bare Vosk."""
 CHUNK_BYTES = 3_840
 """As the microphone delivers."""
 ROOM_NOISE = 60.0
@@ -129,26 +129,27 @@ def main() -> int:
     quick = parser.parse_args().quick
     length, rounds = (15.0, 1) if quick else (60.0, 3)
     model = load_speech_model(speech_model())
+    makers = load_speech_model(speech_model(), language=None)
     live = load_speech_model(speech_model(), frames_at_once=LIVE_FRAMES_AT_ONCE)
     everything, talk, silence = repeated(list(SPOKEN), length), repeated(TALK, length), room(length)
     reached = {
         "addressed": ratio(
-            lambda: partial(listen, new_ear(live), everything, addressed=True), lambda: bare(model, everything), rounds
+            lambda: partial(listen, new_ear(live), everything, addressed=True), lambda: bare(makers, everything), rounds
         ),
-        "dry run": ratio(lambda: partial(dry_run, model, everything), lambda: bare(model, everything), rounds),
+        "dry run": ratio(lambda: partial(dry_run, model, everything), lambda: bare(makers, everything), rounds),
         "talk to others": ratio(
-            lambda: partial(listen, new_ear(live), talk, addressed=False), lambda: bare(model, talk), rounds
+            lambda: partial(listen, new_ear(live), talk, addressed=False), lambda: bare(makers, talk), rounds
         ),
         "silence": ratio(
-            lambda: partial(listen, new_ear(live), silence, addressed=False), lambda: bare(model, silence), rounds
+            lambda: partial(listen, new_ear(live), silence, addressed=False), lambda: bare(makers, silence), rounds
         ),
     }
     for name, value in reached.items():
         print(f"listen, {name}: {value:.3f} of bare Vosk's processor time (at most {TARGETS[name]})")
-    floor = word_error_rate(lambda pcm: bare(model, pcm))
+    floor = word_error_rate(lambda pcm: bare(makers, pcm))
     errors = word_error_rate(lambda pcm: dry_run(model, pcm))
-    print(f"words: {errors:.1f} % wrong, bare Vosk {floor:.1f} % (within {WORD_ERROR_TARGET} points)")
-    good = all(value <= TARGETS[name] for name, value in reached.items()) and abs(errors - floor) <= WORD_ERROR_TARGET
+    print(f"words: {errors:.1f} % wrong, bare Vosk {floor:.1f} % (at most {WORD_ERROR_TARGET} points more)")
+    good = all(value <= TARGETS[name] for name, value in reached.items()) and errors - floor <= WORD_ERROR_TARGET
     return 0 if quick or good else 1
 
 

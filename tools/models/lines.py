@@ -1,6 +1,7 @@
 """The lines written for the project: read, check, and take out what repeats.
 
-`data/train` and `data/train_2` are trained on, `data/validate` chooses thresholds, `data/measure` measures.
+`data/train` and the numbered folders after it are trained on, `data/validate` chooses thresholds, `data/measure`
+measures.
 
 A file of lines is tab-separated, `label<TAB>text`, one line an utterance; `#` starts a comment. A label is
 - one or more sendable topic ids, the most specific first, joined by commas: `672` or `1637,672`;

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from inkling_device.listen.engine import vosk
+from inkling_device.models.inventory import SPEECH_LANGUAGE
 from inkling_device.observation import SAMPLE_RATE, AudioChunk, Utterance
 
 _BLOCK_BYTES = 8_000
@@ -46,33 +47,40 @@ class Transcriber(Protocol):
         ...
 
 
-def load_speech_model(folder: Path, *, frames_at_once: int | None = None) -> vosk.Model:
+def load_speech_model(
+    folder: Path, *, language: Path | None = SPEECH_LANGUAGE, frames_at_once: int | None = None
+) -> vosk.Model:
     """The model in `folder`, about 130 MB of memory; share it between recognizers.
 
+    `language` is what it expects to hear, in place of what it came with; None leaves that as it is.
     `frames_at_once` is how many frames of 10 ms its network computes together; None for the model's own setting, 20.
     `LIVE_FRAMES_AT_ONCE` is for listening all day. Raises `SpeechModelError` if there is no model that Vosk can read.
     """
     vosk.SetLogLevel(-1)  # Vosk writes to standard error whatever the program's logging says
     try:
-        if frames_at_once is None:
-            return vosk.Model(str(folder))
         with tempfile.TemporaryDirectory(prefix="inkling-speech-") as view:
-            _view_with_frames_at_once(folder, Path(view), frames_at_once)
+            _view(folder, Path(view), language, frames_at_once)
             return vosk.Model(view)
     except Exception as error:  # vosk raises nothing more exact
         raise SpeechModelError(
-            "the speech model cannot be loaded; delete its folder and run `inkling-device models fetch`"
+            "the speech model cannot be loaded; delete its folder and run `inkling-device models fetch`;"
+            " if that does not help, install the package again"
         ) from error
 
 
-def _view_with_frames_at_once(folder: Path, view: Path, frames: int) -> None:
-    """Makes `view` the model in `folder` with another setting: Vosk takes settings from no other place."""
+def _view(folder: Path, view: Path, language: Path | None, frames: int | None) -> None:
+    """Makes `view` the model in `folder` with another language and setting: Vosk takes them from no other place."""
     for part in folder.iterdir():
-        if part.name != "conf":
+        if part.name not in ("conf", "graph"):
             (view / part.name).symlink_to(part.resolve())
     shutil.copytree(folder / "conf", view / "conf")
-    with (view / "conf" / "model.conf").open("a", encoding="ascii") as settings:
-        settings.write(f"\n--frames-per-chunk={frames}\n")
+    if frames is not None:
+        with (view / "conf" / "model.conf").open("a", encoding="ascii") as settings:
+            settings.write(f"\n--frames-per-chunk={frames}\n")
+    (view / "graph").mkdir()
+    for part in (folder / "graph").iterdir():
+        source = language if language is not None and part.name == "Gr.fst" else part
+        (view / "graph" / part.name).symlink_to(source.resolve())
 
 
 class VoskTranscriber:

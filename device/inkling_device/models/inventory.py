@@ -70,6 +70,9 @@ CALIBRATION = FOLDER / "text_model.json"
 VOCABULARY = FOLDER / "minilm_vocab.txt"
 """The text encoder's word pieces, one a line, the line number being the id."""
 
+SPEECH_LANGUAGE = FOLDER / "speech_language.fst"
+"""What the speech model expects to hear, in place of its own `graph/Gr.fst`; see the card `speech_language.md`."""
+
 
 def by_name(name: str) -> ModelFile:
     """The model called `name`. Raises `UnknownModelError` with the names there are."""
