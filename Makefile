@@ -8,10 +8,10 @@ TRAIN_BIN := .venv-train/bin
 TRAIN := PYTHONPATH=device:protos/python $(TRAIN_BIN)/python
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup setup-tflite demo test test-tflite lint protos protos-check bench evaluate train lock clean
+.PHONY: help setup setup-tflite demo test test-tflite lint protos protos-check bench evaluate train speech-language lock clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "make %-16s %s\n", $$1, $$2}'
 
 setup: .venv/.installed speech-model  ## virtual environment, packages, speech model
 
@@ -75,6 +75,9 @@ train: .venv-train/.installed .venv/.installed  ## train and export the text mod
 	@$(TRAIN) tools/models/train.py build/text_model
 	@$(TRAIN) tools/models/export.py build/text_model
 	@$(BIN)/inkling-device models record text
+
+speech-language: setup  ## mix the lines into the language of the speech model (needs libfst-tools, a minute)
+	@$(BIN)/python tools/models/speech_language.py device/inkling_device/models/speech_language.fst
 
 .venv-train/.installed: requirements/train.txt
 	@echo "setup: making .venv-train (PyTorch and the converter, several GB)"

@@ -65,12 +65,13 @@ LARGEST_THRESHOLD = 0.65
 """Whatever the held-out lines say, what is this likely to be sensitive is stopped."""
 TOPIC_PRECISION = 0.75
 """How often the field (second tier) of a named topic must be right on held-out lines..."""
-FALSE_EVENTS = 0.06
+FALSE_EVENTS = 0.048
 """...of how many held-out lines without a topic one may be named: a quarter were written to hold a topic's word..."""
 LEAK = 0.02
 """...and of how many held-out sensitive lines: several times as hard, by their nature, as what people say."""
-SPOKEN_LEAK = 0.07
-"""The same for those that were heard: short commands of which a third of the words was lost, often the telling one."""
+SPOKEN_FALSE_EVENTS = 0.09
+SPOKEN_LEAK = 0.05
+"""The same two for lines that were heard: a quarter of their few words was lost, often the telling one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,8 +362,8 @@ def calibrate(logits: np.ndarray, held: Sequence[Example], classes: Sequence[Seq
 def topic_thresholds(
     scaled: Sequence[np.ndarray], risk: np.ndarray, held: Sequence[Example], classes: Sequence[Sequence[int]]
 ) -> dict[str, float]:
-    """The lowest certainties from which on naming keeps to TOPIC_PRECISION, FALSE_EVENTS and LEAK (or SPOKEN_LEAK) on
-    held-out lines: on written ones, then on those that were heard.
+    """The lowest certainties from which on naming keeps to TOPIC_PRECISION, and to what else is allowed, on held-out
+    lines: on written ones, then on those that were heard.
 
     `risk` is the probability of each line to be sensitive, shape (lines,).
     """
@@ -381,7 +382,10 @@ def topic_thresholds(
     known = harmless & (targets[:, 0] > 0)
     least = 0.0
     found = {}
-    for name, those, allowed in (("topic_threshold", ~spoken, LEAK), ("spoken_threshold", spoken, SPOKEN_LEAK)):
+    for name, those, most_false, most_leaked in (
+        ("topic_threshold", ~spoken, FALSE_EVENTS, LEAK),
+        ("spoken_threshold", spoken, SPOKEN_FALSE_EVENTS, SPOKEN_LEAK),
+    ):
         # The classifier names by the threshold of written words, heard or not; what it does not name cannot leave.
         sure = [np.where(each >= least, certainty(each, risk, heard), 0) for each in probabilities]
         for threshold in np.arange(0.15, 0.9, 0.01):
@@ -389,7 +393,7 @@ def topic_thresholds(
             precision = right[0][named].mean()
             released = np.maximum(*sure) >= threshold
             false_events, leak = released[those & without].mean(), released[those & ~harmless].mean()
-            if precision >= TOPIC_PRECISION and false_events <= FALSE_EVENTS and leak <= allowed:
+            if precision >= TOPIC_PRECISION and false_events <= most_false and leak <= most_leaked:
                 break
         print(
             f"{name} {threshold:.2f}: names {named.sum() / (those & known).sum():.2%}, {precision:.2%} of them right;"
