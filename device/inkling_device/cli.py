@@ -272,11 +272,11 @@ def _models_fetch(args: argparse.Namespace) -> int:
 
 
 def _models_check(args: argparse.Namespace) -> int:
+    from inkling_device.listen.transcriber import load_speech_model
+
     print(f"Runtime: {runtime()}")
     for result in check.check_all():
         print(f"{result.name}: {result.file} answers as it must (cosine {result.cosine:.4f})")
-    from inkling_device.listen.transcriber import load_speech_model
-
     folder = fetch.speech_model()
     load_speech_model(folder)
     print(f"speech: {folder} loads with {inventory.SPEECH_LANGUAGE.name}")

@@ -33,7 +33,7 @@ from inkling_device.models.inventory import TEXT
 from inkling_device.observation import Message
 
 HERE = Path(__file__).parent
-MEASURE = HERE / "data/measure"
+MEASURE = written.DATA / "measure"
 FLOORS = HERE / "floors.json"
 REPOSITORY = HERE.parents[1]
 MILLISECONDS = "milliseconds a line, on the machine that ran this"

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from inkling import topics
 
+DATA = Path(__file__).parent / "data"
 CATEGORIES = (
     "religion",
     "philosophical_belief",

