@@ -17,10 +17,18 @@ _BLOCK_BYTES = 8_000
 """A quarter of a second at a time, as Vosk's own examples feed files."""
 
 _MOMENT = bytes(2 * SAMPLE_RATE // 100)
+SILENCE_BEFORE = bytes(2 * SAMPLE_RATE // 10)
+"""Vosk mishears the first word of sound that begins with it: with a tenth of a second before it, 1.6 of 100 words of
+synthetic speech more are heard; with half a second, no more than that."""
 
 LIVE_FRAMES_AT_ONCE = 60
 """Spotting the wake phrase takes two thirds of the time that it takes with 20, and answers 0.4 s later. Transcribing
 costs the same; one word in two hundred is heard otherwise, for better or worse."""
+
+_WITH_OWN_LANGUAGE = ("--acoustic-scale=0.9", "--lattice-beam=6")
+"""The sound counts a little less against the language: of 400 spoken lines 19.0 % of the words are wrong, not 20.1 %, for
+a fifth more of processor time. More readings of an utterance are compared than the model's own setting, 2, allows: a
+line's confidence tells those heard well from the others (four words in five, or fewer) in 87 of 100 pairs, not 82."""
 
 
 class SpeechModelError(Exception):
@@ -52,7 +60,8 @@ def load_speech_model(
 ) -> vosk.Model:
     """The model in `folder`, about 130 MB of memory; share it between recognizers.
 
-    `language` is what it expects to hear, in place of what it came with; None leaves that as it is.
+    `language` is what it expects to hear, in place of what it came with, with decoder settings to match; None leaves
+    the model as it is.
     `frames_at_once` is how many frames of 10 ms its network computes together; None for the model's own setting, 20.
     `LIVE_FRAMES_AT_ONCE` is for listening all day. Raises `SpeechModelError` if there is no model that Vosk can read.
     """
@@ -69,17 +78,17 @@ def load_speech_model(
 
 
 def _view(folder: Path, view: Path, language: Path | None, frames: int | None) -> None:
-    """Makes `view` the model in `folder` with another language and setting: Vosk takes them from no other place."""
+    """Makes `view` the model in `folder` with another language and settings: Vosk takes them from no other place."""
     for part in folder.iterdir():
         if part.name not in ("conf", "graph"):
             (view / part.name).symlink_to(part.resolve())
     shutil.copytree(folder / "conf", view / "conf")
-    if frames is not None:
-        with (view / "conf" / "model.conf").open("a", encoding="ascii") as settings:
-            settings.write(f"\n--frames-per-chunk={frames}\n")
+    settings = [*(_WITH_OWN_LANGUAGE if language else ()), *([f"--frames-per-chunk={frames}"] if frames else ())]
+    with (view / "conf" / "model.conf").open("a", encoding="ascii") as file:
+        file.write("\n".join(["", *settings, ""]))
     (view / "graph").mkdir()
     for part in (folder / "graph").iterdir():
-        source = language if language is not None and part.name == "Gr.fst" else part
+        source = language if language and part.name == "Gr.fst" else part
         (view / "graph" / part.name).symlink_to(source.resolve())
 
 
@@ -97,6 +106,7 @@ class VoskTranscriber:
         # does not make right after an utterance that it ended itself, but for a moment of silence after that.
         self.feed(AudioChunk(_MOMENT))
         self._recognizer.FinalResult()
+        self.feed(AudioChunk(SILENCE_BEFORE))
         # Vosk counts seconds over everything it was ever fed.
         self._own_words_from = self._fed_bytes / (2 * SAMPLE_RATE) + leave_out
 
