@@ -6,8 +6,10 @@ The text model is the one that ships, or one in another folder; a keyword list s
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,8 @@ from inkling_device.understand.load import load_classifier
 from inkling_device.understand.spaces import vocabulary as word_pieces
 
 TextModel = tuple[EncoderClassifier, Calibration]
+COMPANION_SHARE = 0.1
+"""Of the training lines of a purchase, how many name an interest of a field for that to go with it."""
 HARMLESS_RULES = frozenset({"low_confidence", "not_sendable"})
 """Rules whose objection does not mean that the guard took something for sensitive."""
 
@@ -103,7 +107,7 @@ class Judged:
         named = self.named
         if named is None or not self.line.topic_ids:
             return named is None and not self.line.topic_ids
-        return interest_field(named) in {interest_field(topic) for topic in self.line.topic_ids}
+        return any(is_kin(named, topic) for topic in self.line.topic_ids)
 
 
 def judge(lines: Sequence[written.Line], pipeline: Pipeline) -> list[Judged]:
@@ -134,6 +138,36 @@ def keyword_baseline(lines: Sequence[written.Line]) -> list[Judged]:
 
     guard = Guard([lexicon], today=_today)
     return [Judged(line, guard.judge(observe(line.text))) for line in lines]
+
+
+def is_kin(one: int, other: int) -> bool:
+    """Whether two topics are of one field, or one is a purchase and the other an interest that goes with it."""
+    fields = interest_field(one), interest_field(other)
+    return fields[0] == fields[1] or fields[1] in companions(one) or fields[0] in companions(other)
+
+
+def companions(purchase: int) -> frozenset[str]:
+    """The fields of interest that go with a purchase; empty for what is none.
+
+    A line that asks for a paddle is stored as *Purchase Intent* for water sports gear and names the interest beside it,
+    or leaves it out. Which go together the training lines tell.
+    """
+    return _companions().get(purchase, frozenset())
+
+
+@functools.cache
+def _companions() -> Mapping[int, frozenset[str]]:
+    lines: Counter[int] = Counter()
+    beside: dict[int, Counter[str]] = defaultdict(Counter)
+    for line in written.training_lines():
+        purchases = {topic for topic in line.topic_ids if not written.is_interest(topic)}
+        lines.update(purchases)
+        for purchase in purchases:
+            beside[purchase].update({interest_field(topic) for topic in line.topic_ids if written.is_interest(topic)})
+    return {
+        purchase: frozenset(field for field, count in fields.items() if count >= COMPANION_SHARE * lines[purchase])
+        for purchase, fields in beside.items()
+    }
 
 
 def interest_field(topic: int) -> str:

@@ -118,6 +118,16 @@ def read_folder(folder: Path) -> list[Line]:
     return read_all(sorted(folder.glob("*.tsv")))
 
 
+def is_interest(topic: int) -> bool:
+    """Whether a topic is of the *Interest* branch; else it is a purchase."""
+    return topics.taxonomy()[topic].name.startswith("Interest")
+
+
+def training_lines() -> list[Line]:
+    """Every line that the model is trained on."""
+    return [line for folder in sorted(DATA.glob("train*")) for line in read_folder(folder)]
+
+
 def _shingles(text: str) -> Shingles:
     words = re.findall(r"[\w']+", text.lower())
     return frozenset(itertools.pairwise(words)) if len(words) > 2 else frozenset({tuple(words)})

@@ -87,6 +87,7 @@ STAGES = (
     Stage("train", epochs=5, rate=1.0),
     Stage("train_2", epochs=2, rate=0.5),
     Stage("train_3", epochs=2, rate=0.4),
+    Stage("train_4", epochs=2, rate=0.4),
 )
 
 
@@ -123,7 +124,7 @@ def branch_classes(lines: Sequence[written.Line]) -> list[list[int]]:
     seen = {topic for line in lines for topic in line.topic_ids}
     split = {True: [NO_TOPIC], False: [NO_TOPIC]}
     for topic in sorted(seen):
-        split[vocabulary.taxonomy()[topic].name.startswith("Interest")].append(topic)
+        split[written.is_interest(topic)].append(topic)
     return [split[True], split[False]]
 
 
