@@ -2,8 +2,8 @@
 
     .venv-train/bin/python tools/models/train.py OUT        (`make train` does all of it, in an environment of its own)
 
-It trains in stages: five passes over the lines of the first folder, then for each later one two gentler passes over its
-lines and all before, so that more lines need a quarter of the time that all of it takes.
+It trains in stages: five passes over the lines of the first folder, then for each later one a gentler pass or two over
+its lines and all before, so that more lines need a quarter of the time that all of it takes.
 The MiniLM encoder (all-MiniLM-L6-v2, Apache-2.0) is fine-tuned with three heads on its mean-pooled vector: one softmax
 for each branch of the taxonomy and one for the sensitive categories. A topic counts for its field (the second tier),
 which is a target of its own. The weights kept are the mean over the last passes. A tenth of the written lines is held
@@ -88,6 +88,7 @@ STAGES = (
     Stage("train_2", epochs=2, rate=0.5),
     Stage("train_3", epochs=2, rate=0.4),
     Stage("train_4", epochs=2, rate=0.4),
+    Stage("train_5", epochs=1, rate=0.3),
 )
 
 
