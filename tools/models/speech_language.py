@@ -28,7 +28,7 @@ from inkling_device.models import fetch
 
 READ_FOLDERS = ("train", "train_2", "train_3", "train_4")
 """Spoken lines are recognised with a language that has not read their folder: one that knows a line by heart mishears
-it less than what a wearer says. So those of the last folder were recognised with this one, earlier ones with earlier."""
+it less than what a wearer says. Those of the last folder were recognised with this one, earlier ones with earlier."""
 LINES_SHARE = 0.6
 """How much of the mixture the lines are. Between 0.5 and 0.85 the words heard right are the same to half a point; more
 would only cost what wearers say that no line is like."""
