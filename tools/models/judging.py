@@ -141,22 +141,18 @@ def keyword_baseline(lines: Sequence[written.Line]) -> list[Judged]:
 
 
 def is_kin(one: int, other: int) -> bool:
-    """Whether two topics are of one field, or one is a purchase and the other an interest that goes with it."""
-    fields = interest_field(one), interest_field(other)
-    return fields[0] == fields[1] or fields[1] in companions(one) or fields[0] in companions(other)
+    """Whether two topics are of one field, or one is a purchase with which the other's field goes."""
+    fields_of = [{interest_field(topic), *companions().get(topic, ())} for topic in (one, other)]
+    return interest_field(one) in fields_of[1] or interest_field(other) in fields_of[0]
 
 
-def companions(purchase: int) -> frozenset[str]:
-    """The fields of interest that go with a purchase; empty for what is none.
+@functools.cache
+def companions() -> Mapping[int, frozenset[str]]:
+    """For each purchase the fields of interest that go with it.
 
     A line that asks for a paddle is stored as *Purchase Intent* for water sports gear and names the interest beside it,
     or leaves it out. Which go together the training lines tell.
     """
-    return _companions().get(purchase, frozenset())
-
-
-@functools.cache
-def _companions() -> Mapping[int, frozenset[str]]:
     lines: Counter[int] = Counter()
     beside: dict[int, Counter[str]] = defaultdict(Counter)
     for line in written.training_lines():

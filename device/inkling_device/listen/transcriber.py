@@ -26,8 +26,9 @@ LIVE_FRAMES_AT_ONCE = 60
 costs the same; one word in two hundred is heard otherwise, for better or worse."""
 
 _WITH_OWN_LANGUAGE = ("--acoustic-scale=0.9", "--lattice-beam=6")
-"""The sound counts a little less against the language: of 400 spoken lines 19.0 % of the words are wrong, not 20.1 %,
-for a fifth more of processor time. More readings of an utterance are compared than the model's own setting, 2, allows:
+"""The sound counts a little less against the language and against the beam, so that the search goes further: of 400
+spoken lines 19.0 % of the words are wrong, not 20.1 %, for a fifth more of processor time; with the beam narrowed along
+with it, 19.9 %. More readings of an utterance are compared than the model's own setting, 2, allows:
 its confidence tells lines heard well (four words in five, or more) from the others in 87 of 100 pairs, not 82."""
 
 
