@@ -98,6 +98,9 @@ class TopicScore:
 
     topic: int
     probability: float
+    certainty: float
+    """How certain it is that there is a topic and that it is of this one's field, 0 to 1; of what was seen, the
+    probability."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,9 @@ from inkling_device.understand.classifier import FakeClassifier, Reading
 HIKING = "boots for a zanzibarquux trail"
 SECRET = "my zanzibarquux results"
 READINGS = {
-    "trail": Reading([TopicScore(672, 0.93)], {"health": 0.01}),
-    "results": Reading([TopicScore(672, 0.5)], {"health": 0.98}),
-    "crash": Reading([TopicScore(672, 0.9)], {}),
+    "trail": Reading([TopicScore(672, 0.93, 0.93)], {"health": 0.01}),
+    "results": Reading([TopicScore(672, 0.5, 0.5)], {"health": 0.98}),
+    "crash": Reading([TopicScore(672, 0.9, 0.9)], {}),
 }
 
 

@@ -28,8 +28,8 @@ MEDIA = DAY.parent / "media"
 WALKING = 672
 HEARD = "boots for a zanzibarquux trail"
 READINGS = {
-    "trail": Reading([TopicScore(WALKING, 0.93)], {}),
-    "results": Reading([TopicScore(WALKING, 0.5)], {"health": 0.98}),
+    "trail": Reading([TopicScore(WALKING, 0.93, 0.93)], {}),
+    "results": Reading([TopicScore(WALKING, 0.5, 0.5)], {"health": 0.98}),
 }
 
 

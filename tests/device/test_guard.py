@@ -17,7 +17,7 @@ SPORTS = 607
 
 
 def observation(words: str = "a walk", *topics: tuple[int, float], source: Source = Source.TEXT) -> Observation:
-    scores = [TopicScore(topic, probability) for topic, probability in topics or ((WALKING, 0.93),)]
+    scores = [TopicScore(topic, probability, probability) for topic, probability in topics or ((WALKING, 0.93),)]
     return Observation(source, scores, words=words)
 
 

@@ -296,7 +296,7 @@ def test_every_state_has_a_sentence_for_the_wearer() -> None:
 
 def test_the_guard_takes_the_holder_s_word(setup: Setup) -> None:
     rule = PolicyRule(setup.holder.refusal)
-    observation = Observation(Source.PHOTO, [TopicScore(672, 0.9)])
+    observation = Observation(Source.PHOTO, [TopicScore(672, 0.9, 0.9)])
     objection = rule.objects_to(observation)
     assert objection is not None
     assert objection.category == "no_policy"

@@ -19,7 +19,7 @@ from inkling_device.see.tag_topics import tag_meanings
 
 
 def said(words: str) -> Observation:
-    return Observation(Source.VOICE, [TopicScore(672, 0.9)], words=words)
+    return Observation(Source.VOICE, [TopicScore(672, 0.9, 0.9)], words=words)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,11 @@ def test_low_confidence(heard: float, probability: float, risk: float, category:
     """What was hardly heard, and what is hardly a topic for how likely it is to be sensitive, stays."""
     rule = ConfidenceRule(seen=0.2, typed=0.9, spoken=0.5)
     said = Observation(
-        Source.VOICE, [TopicScore(672, probability)], words="w", sensitive={"health": risk}, heard_confidence=heard
+        Source.VOICE,
+        [TopicScore(672, probability, probability)],
+        words="w",
+        sensitive={"health": risk},
+        heard_confidence=heard,
     )
     objection = rule.objects_to(said)
     assert (objection and objection.category) == category
@@ -163,7 +167,7 @@ def test_low_confidence(heard: float, probability: float, risk: float, category:
 def test_typed_words_have_a_floor_of_their_own() -> None:
     """They were not misheard, so their certainty is higher from the start."""
     rule = ConfidenceRule(seen=0.2, typed=0.6, spoken=0.3)
-    topics = [TopicScore(672, 0.5)]
+    topics = [TopicScore(672, 0.5, 0.5)]
     assert rule.objects_to(Observation(Source.VOICE, topics, words="w", heard_confidence=0.9)) is None
     assert rule.objects_to(Observation(Source.TEXT, topics, words="w")) == Objection("low_confidence", "topic")
 
@@ -171,13 +175,13 @@ def test_typed_words_have_a_floor_of_their_own() -> None:
 def test_a_picture_needs_less_certainty_than_words() -> None:
     """Its tags are weighed before."""
     rule = ConfidenceRule(seen=0.2, typed=0.9, spoken=0.5)
-    assert rule.objects_to(Observation(Source.PHOTO, [TopicScore(543, 0.3)], sight=Sight([], 0))) is None
+    assert rule.objects_to(Observation(Source.PHOTO, [TopicScore(543, 0.3, 0.3)], sight=Sight([], 0))) is None
 
 
 @pytest.mark.parametrize("topic", [*sorted(topics.withheld())[::7], 0, 1, 999_999])
 def test_a_withheld_or_unknown_topic_drops(topic: int) -> None:
     """Whatever made the topic: the list is the last word."""
-    assert SendableRule().objects_to(Observation(Source.TEXT, [TopicScore(topic, 1.0)], words="w")) is not None
+    assert SendableRule().objects_to(Observation(Source.TEXT, [TopicScore(topic, 1.0, 1.0)], words="w")) is not None
 
 
 def test_a_sendable_topic_passes() -> None:

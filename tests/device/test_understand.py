@@ -81,13 +81,16 @@ class ScriptedModel:
         return [np.array([found], np.float32)]
 
 
+BRANCHES = ((0, 672, 661, 607), (0, 1637))
 NOTHING = (9, 0, 0, 0, 9, 0, 9, 0, 0)
 """Logits: Interest (none, Walking, Skiing, Sports), Purchase Intent (none, 1637), harmless, health, religion."""
 
 
-def classifier(**by_token: Sequence[float]) -> tuple[EncoderClassifier, ScriptedModel]:
+def classifier(
+    *, branches: Sequence[Sequence[int]] = BRANCHES, **by_token: Sequence[float]
+) -> tuple[EncoderClassifier, ScriptedModel]:
     calibration = Calibration(
-        branches=[[0, 672, 661, 607], [0, 1637]],
+        branches=branches,
         categories=["harmless", "health", "religion"],
         window=8,
         branch_temperatures=[1.0, 1.0],
@@ -101,7 +104,7 @@ def classifier(**by_token: Sequence[float]) -> tuple[EncoderClassifier, Scripted
 
 
 def named(text: str, **by_token: Sequence[float]) -> dict[int, float]:
-    reading = classifier(**by_token)[0].read(text)
+    reading = classifier(branches=BRANCHES, **by_token)[0].read(text)
     return {score.topic: score.probability for score in reading.topics}
 
 
@@ -119,6 +122,26 @@ class TestReading:
     def test_both_branches_may_name_one(self) -> None:
         """Boots are to be bought and walking is liked."""
         assert set(named("boots", boots=(0, 9, 0, 0, 0, 9, 9, 0, 0))) == {672, 1637}
+
+    def test_torn_between_two_fields_it_names_the_likelier(self) -> None:
+        """Little speaks for no topic at all: a guess that is owned to be one is worth more than silence."""
+        subject, _ = classifier(branches=[[0, 672, 543], [0, 1637]], walk=(2, 3.1, 3, 9, 7, 9, 0, 0))
+        (score,) = subject.read("walk").topics
+        of_walking, of_none = (math.exp(logit) / (math.exp(2) + math.exp(3.1) + math.exp(3)) for logit in (3.1, 2))
+        assert score.topic == 607
+        assert score.probability == pytest.approx(of_walking)
+        assert score.certainty == pytest.approx(of_walking * (1 - of_none) ** 2)
+
+    def test_a_field_less_likely_than_none_is_not_named(self) -> None:
+        """However it compares with other fields."""
+        subject, _ = classifier(branches=[[0, 672, 543], [0, 1637]], walk=(3.2, 3.1, 3, 9, 7, 9, 0, 0))
+        assert subject.read("walk").topics == []
+
+    def test_a_topic_is_as_certain_as_its_field(self) -> None:
+        """That it is a walk, and not skiing, is another matter than that it is sports."""
+        (score,) = classifier(walk=(0, 4, 3, 0, 9, 0, 9, 0, 0))[0].read("walk").topics
+        assert score.topic == 672
+        assert score.certainty > 0.9 > score.probability
 
     def test_no_topic(self) -> None:
         """The model can say so."""

@@ -134,7 +134,7 @@ def keyword_baseline(lines: Sequence[written.Line]) -> list[Judged]:
         words = re.findall(r"[\w']+", text.lower())
         runs = [" ".join(words[i : i + n]) for n in (3, 2, 1) for i in range(len(words) - n + 1)]
         found = next((names[run] for run in runs if run in names), None)
-        return Observation(Source.TEXT, [TopicScore(found, 1.0)] if found else [], words=text)
+        return Observation(Source.TEXT, [TopicScore(found, 1.0, 1.0)] if found else [], words=text)
 
     guard = Guard([lexicon], today=_today)
     return [Judged(line, guard.judge(observe(line.text))) for line in lines]

@@ -6,7 +6,7 @@ What the guard gets in real life is recognised speech with its errors, so a part
 Debian packages espeak-ng, flite, festival, festvox-kdlpc16k, festvox-us-slt-hts and libttspico-utils; the voices of an
 engine that is missing are left out, with a word. Each line is `label<TAB>what was heard<TAB>confidence`; a line of
 which nothing is heard is left out and counted. For training, `--least-kept 0.45` leaves out what nobody could tell any
-more.
+more, and `--language` takes one that has not read the lines (see `speech_language.py`).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import numpy.typing as npt
 from inkling_device.capture.wav import read_wav
 from inkling_device.listen.transcriber import VoskTranscriber, load_speech_model, transcribe_addressed
 from inkling_device.models import fetch
+from inkling_device.models.inventory import SPEECH_LANGUAGE
 from inkling_device.observation import SAMPLE_RATE, AudioChunk, Utterance
 
 Floats = npt.NDArray[np.float32]
@@ -127,6 +128,7 @@ def main() -> int:
     parser.add_argument(
         "--least-kept", type=float, default=0.0, help="leave out lines of which a smaller share of the words was heard"
     )
+    parser.add_argument("--language", type=Path, default=SPEECH_LANGUAGE, help="in place of the one that ships")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     voices = [voice for voice in VOICES if shutil.which(voice.program)]
@@ -138,7 +140,7 @@ def main() -> int:
     chance = random.Random(args.seed)
     chosen = [line for path in args.files for line in written.read(path) if SPEAKABLE.fullmatch(line.text)]
     chosen = chance.sample(chosen, min(args.count, len(chosen)))
-    model = load_speech_model(fetch.speech_model())
+    model = load_speech_model(fetch.speech_model(), language=args.language)
     workers = 2
     transcribers = [VoskTranscriber(model) for _ in range(workers)]
 

@@ -1,11 +1,14 @@
 """Teaches the speech model what wearers say: mixes the word triples of the training lines into those it came with.
 
-    python tools/models/speech_language.py OUT.fst
+    python tools/models/speech_language.py OUT.fst [--without FILE.tsv...]
 
 The small English model of Vosk expects the language of its makers' texts. Its decoder takes the language from one file,
 `graph/Gr.fst`, whose words carry numbers that fit the other files, so that file alone is replaced, by one as large.
 Reads and writes it with OpenFst (Debian packages libfst-tools and libfst22-plugins-base). Prints how surprised the
 language of before and the mixed one are by the lines that measure.
+
+Lines that are to be spoken and recognised for training must not be among those it reads: a language that knows a line
+by heart mishears it less than what a wearer says. `--without` leaves out the lines of some files.
 """
 
 from __future__ import annotations
@@ -26,9 +29,6 @@ from ngrams import END, ORDER, START, Context, NgramModel, kneser_ney, mixed, pe
 from inkling_device.listen.wake import WAKE_PHRASE
 from inkling_device.models import fetch
 
-READ_FOLDERS = ("train", "train_2", "train_3", "train_4")
-"""Spoken lines are recognised with a language that has not read their folder: one that knows a line by heart mishears
-it less than what a wearer says. Those of the last folder were recognised with this one, earlier ones with earlier."""
 LINES_SHARE = 0.6
 """How much of the mixture the lines are. Between 0.5 and 0.85 the words heard right are the same to half a point; more
 would only cost what wearers say that no line is like."""
@@ -153,14 +153,15 @@ def sentences(lines: Iterable[written.Line], symbols: Symbols) -> list[list[int 
     return [[symbols.get(word) for word in _WORD.findall(text)] for text in texts]
 
 
-def training_sentences(symbols: Symbols) -> list[list[int | None]]:
+def training_sentences(symbols: Symbols, without: Iterable[written.Line]) -> list[list[int | None]]:
     """What people write and say, each once: not what was misheard, and nothing in another language."""
     lines = {
         line.text.lower(): line
-        for folder in READ_FOLDERS
-        for line in written.read_folder(written.DATA / folder)
+        for line in written.training_lines()
         if line.confidence is None and line.label != written.NOT_ENGLISH and "misheard" not in line.path.name
     }
+    for line in without:
+        lines.pop(line.text.lower(), None)
     plain = sentences(lines.values(), symbols)
     phrase: list[int | None] = [symbols[word] for word in WAKE_PHRASE.split()]
     return [*plain, *([*phrase, *sentence] for sentence in plain[::ADDRESSED_EVERY])]
@@ -169,11 +170,14 @@ def training_sentences(symbols: Symbols) -> list[list[int | None]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
+    parser.add_argument(
+        "--without", nargs="+", type=Path, default=[], metavar="FILE", help="lines that it must not have read"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         symbols, theirs = read_graph(fetch.speech_model() / "graph" / "Gr.fst", folder)
-        ours = kneser_ney(training_sentences(symbols))
+        ours = kneser_ney(training_sentences(symbols, written.read_all(args.without)))
         both = pruned(mixed(ours, theirs, LINES_SHARE), NGRAMS)
         write_graph(both, folder, args.out)
     print(f"{theirs.ngrams:,} n-grams of the speech model, {ours.ngrams:,} of the lines, {both.ngrams:,} written")

@@ -33,7 +33,7 @@ from transformers import BertModel
 
 from inkling import topics as vocabulary
 from inkling_device.privacy.confidence import certainty
-from inkling_device.understand.classifier import HARMLESS, NO_TOPIC
+from inkling_device.understand.classifier import HARMLESS, NO_TOPIC, topic_certainty
 from inkling_device.understand.normalize import normalize
 from inkling_device.understand.wordpiece import WordPiece
 
@@ -89,6 +89,7 @@ STAGES = (
     Stage("train_3", epochs=2, rate=0.4),
     Stage("train_4", epochs=2, rate=0.4),
     Stage("train_5", epochs=1, rate=0.3),
+    Stage("train_6", epochs=2, rate=0.4),
 )
 
 
@@ -372,24 +373,24 @@ def topic_thresholds(
     targets = np.array([example.branches for example in held])
     spoken = np.array([example.heard is not None for example in held])
     heard = np.array([1.0 if example.heard is None else example.heard for example in held])
-    probabilities, right = [], []
+    of_topic, right = [], []
     for place, branch in enumerate(classes):
-        group = np.array(field_places(branch)) - 1
+        group = np.array(field_places(branch))
         of_classes = torch.softmax(torch.from_numpy(scaled[place]), 1).numpy()
-        sums = np.stack([of_classes[:, group == index].sum(1) for index in range(group.max() + 1)], 1)
-        probabilities.append(sums.max(1))
-        right.append(sums.argmax(1) == group[targets[:, place]])
+        none, *sums = (of_classes[:, group == index].sum(1) for index in range(group.max() + 1))
+        fields = np.stack(sums, 1)
+        likeliest = fields.max(1)
+        of_topic.append(np.where(likeliest > none, topic_certainty(likeliest, none), 0))
+        right.append(fields.argmax(1) + 1 == group[targets[:, place]])
     without = harmless & (targets == NO_TOPIC).all(1)
     known = harmless & (targets[:, 0] > 0)
-    least = 0.0
+    sure = [certainty(each, risk, heard) for each in of_topic]
     found = {}
     for name, those, most_false, most_leaked in (
         ("topic_threshold", ~spoken, FALSE_EVENTS, LEAK),
         ("spoken_threshold", spoken, SPOKEN_FALSE_EVENTS, SPOKEN_LEAK),
     ):
-        # The classifier names by the threshold of written words, heard or not; what it does not name cannot leave.
-        sure = [np.where(each >= least, certainty(each, risk, heard), 0) for each in probabilities]
-        for threshold in np.arange(0.15, 0.9, 0.01):
+        for threshold in np.arange(0.05, 0.9, 0.01):
             named = those & known & (sure[0] >= threshold)
             precision = right[0][named].mean()
             released = np.maximum(*sure) >= threshold
@@ -401,7 +402,7 @@ def topic_thresholds(
             f" {false_events:.2%} of {(those & without).sum()} lines without a topic get one,"
             f" {leak:.2%} of {(those & ~harmless).sum()} sensitive ones do"
         )
-        least = found[name] = float(threshold)
+        found[name] = float(threshold)
     return found
 
 

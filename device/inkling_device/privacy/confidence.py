@@ -6,13 +6,13 @@ from inkling_device.observation import Observation, Source
 from inkling_device.privacy.guard import Objection
 
 
-def certainty(probability: float, risk: float, heard: float = 1.0) -> float:
-    """How certain a topic of words is that has this `probability`, where they are sensitive with probability `risk`.
+def certainty(of_topic: float, risk: float, heard: float = 1.0) -> float:
+    """How certain a topic of words is: `of_topic` by its own, and the words sensitive with probability `risk`.
 
     What may be sensitive, though it is not likely, has to be the surer of its topic: a leak costs more than a silence.
     So has what was `heard` with little confidence (its mean over the words): misheard words hide what they are about.
     """
-    return probability * ((1 - risk) * heard) ** 3
+    return of_topic * ((1 - risk) * heard) ** 3
 
 
 class ConfidenceRule:
@@ -32,11 +32,11 @@ class ConfidenceRule:
     def objects_to(self, observation: Observation) -> Objection | None:
         if not observation.topics:
             return None
-        probability = max(score.probability for score in observation.topics)
+        of_topic = max(score.certainty for score in observation.topics)
         if observation.words is None:
-            return Objection(self.name, "topic") if probability < self._seen else None
+            return Objection(self.name, "topic") if of_topic < self._seen else None
         risk = min(sum(observation.sensitive.values()), 1.0)
         floor = self._spoken if observation.source is Source.VOICE else self._typed
-        if certainty(probability, risk, observation.heard_confidence) >= floor:
+        if certainty(of_topic, risk, observation.heard_confidence) >= floor:
             return None
-        return Objection(self.name, "topic" if certainty(probability, risk) < floor else "speech")
+        return Objection(self.name, "topic" if certainty(of_topic, risk) < floor else "speech")

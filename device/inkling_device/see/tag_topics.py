@@ -59,7 +59,8 @@ def topics_of(sight: Sight, agreement: float = AGREEMENT) -> Sequence[TopicScore
             sums[topic] += tag.probability
     agreed = {topic for topic, probability in sums.items() if probability >= agreement}
     implied = {node for topic in agreed for node in vocabulary.ancestors(topic)}
-    named = [TopicScore(topic, min(sums[topic], 1.0)) for topic in agreed - implied]
+    probabilities = {topic: min(sums[topic], 1.0) for topic in agreed - implied}
+    named = [TopicScore(topic, probability, probability) for topic, probability in probabilities.items()]
     return sorted(named, key=lambda score: (-score.probability, score.topic))
 
 

@@ -25,6 +25,9 @@ HARMLESS = "harmless"
 NO_TOPIC = 0
 """The class of what is in no topic of a branch."""
 
+LIKELY = 0.5
+"""Probability from which on a topic is named rather than what it is part of."""
+
 _SENTENCE_END = re.compile(r"(?<=[.!?;])\s+")
 
 
@@ -33,7 +36,8 @@ class Reading:
     """What the classifier makes of one text."""
 
     topics: Sequence[TopicScore]
-    """The most probable first; none of them above another in the taxonomy; empty for "no topic"."""
+    """The most probable first; none of them above another in the taxonomy; empty for "no topic". Where no topic is
+    likely, the likeliest field alone."""
     sensitive: Mapping[str, float]
     """Probability of each sensitive category, and of `not_english`, in the worst piece of the text; their sum is the
     probability that the text may not leave. Empty for a text without a word."""
@@ -65,15 +69,23 @@ class Calibration:
     category_temperature: float
     """The same for the categories."""
     topic_threshold: float
-    """Probability from which on a topic is named, and certainty from which on one of typed words may leave."""
+    """Certainty from which on a topic of typed words may leave; see `privacy.confidence.certainty`."""
     spoken_threshold: float
-    """Certainty from which on a topic of words that were heard may leave."""
+    """The same for words that were heard."""
     sensitive_threshold: float
     """Probability of anything but `harmless` from which on the guard drops."""
 
     @classmethod
     def load(cls, path: Path) -> Calibration:
         return cls(**json.loads(path.read_text(encoding="utf-8")))
+
+
+def topic_certainty(field: float, none: float) -> float:
+    """How certain a topic is whose field has the probability `field`, where that of no topic at all is `none`.
+
+    Naming one of two near fields is a smaller fault than naming any where there is none, so `none` counts twice.
+    """
+    return field * (1 - none) ** 2
 
 
 class EncoderClassifier:
@@ -98,14 +110,16 @@ class EncoderClassifier:
         if not pieces:
             return Reading((), {})
         rows = [self._model.run(*self._inputs(piece))[0][0] for piece in pieces]
-        named: list[TopicScore] = []
-        start = 0
-        for branch in self._branches:
-            nodes = np.max([branch.node_probabilities(row[start : start + branch.size]) for row in rows], axis=0)
-            named += branch.most_specific(nodes, self._calibration.topic_threshold)
-            start += branch.size
+        starts = np.cumsum([0, *(branch.size for branch in self._branches)])
+        readings = [
+            branch.read([row[start : start + branch.size] for row in rows])
+            for branch, start in zip(self._branches, starts[:-1], strict=True)
+        ]
+        named = [score for likely, _ in readings for score in likely]
+        if not named:
+            named = sorted((field for _, field in readings if field), key=lambda score: -score.certainty)[:1]
         temperature = self._calibration.category_temperature
-        worst = min((_softmax(row[start:], temperature) for row in rows), key=self._harmless)
+        worst = min((_softmax(row[starts[-1] :], temperature) for row in rows), key=self._harmless)
         return Reading(
             sorted(named, key=lambda score: -score.probability),
             {
@@ -151,21 +165,33 @@ class _Branch:
         pairs = [(position[node], index) for index, topic in enumerate(classes) for node in chains.get(topic, ())]
         self._node_of_pair, self._class_of_pair = np.array(pairs, np.int32).reshape(-1, 2).T
         self._above = [frozenset(vocabulary.ancestors(node)) for node in self._nodes]
-
-    def node_probabilities(self, logits: Floats) -> Floats:
-        """Probability of each node, float32 of shape (nodes,)."""
-        of_classes = _softmax(logits, self._temperature)[self._class_of_pair]
-        return np.bincount(self._node_of_pair, of_classes, len(self._nodes)).astype(np.float32)
-
-    def most_specific(self, probabilities: Floats, threshold: float) -> Sequence[TopicScore]:
-        """The nodes over the threshold that have none over it below them."""
-        over = np.flatnonzero(probabilities >= threshold)
-        implied = {node for index in over for node in self._above[index]}
-        return [
-            TopicScore(self._nodes[index], min(float(probabilities[index]), 1.0))
-            for index in over
-            if self._nodes[index] not in implied
+        self._field_of = [
+            next(position[top] for top in reversed((node, *vocabulary.ancestors(node))) if top in position)
+            for node in self._nodes
         ]
+        self._fields = sorted(set(self._field_of))
+        self._none = list(classes).index(NO_TOPIC)
+
+    def read(self, pieces: Sequence[Floats]) -> tuple[Sequence[TopicScore], TopicScore | None]:
+        """From the class logits of each piece of a text: the most specific nodes that are likely in any piece, and the
+        likeliest field, or None where no topic is likelier."""
+        of_pieces = [_softmax(logits, self._temperature) for logits in pieces]
+        none = min(float(of_classes[self._none]) for of_classes in of_pieces)
+        nodes = np.max([self._node_probabilities(of_classes) for of_classes in of_pieces], axis=0)
+        likely = np.flatnonzero(nodes >= LIKELY)
+        implied = {node for index in likely for node in self._above[index]}
+        scores = [self._score(int(index), nodes, none) for index in likely if self._nodes[index] not in implied]
+        field = max(self._fields, key=nodes.__getitem__)
+        return scores, self._score(field, nodes, none) if nodes[field] > none else None
+
+    def _node_probabilities(self, of_classes: Floats) -> Floats:
+        """Probability of each node, float32 of shape (nodes,)."""
+        of_pairs = of_classes[self._class_of_pair]
+        return np.bincount(self._node_of_pair, of_pairs, len(self._nodes)).clip(max=1).astype(np.float32)
+
+    def _score(self, index: int, nodes: Floats, none: float) -> TopicScore:
+        field = float(nodes[self._field_of[index]])
+        return TopicScore(self._nodes[index], float(nodes[index]), topic_certainty(field, none))
 
 
 def _windows(ids: Sequence[int], room: int) -> Sequence[Sequence[int]]:
