@@ -66,6 +66,7 @@ class Reader:
 
 _ACCOUNT = "SELECT id, email, home_region, birth_year, created FROM accounts"
 _ACCOUNTS = f"{_ACCOUNT} ORDER BY created, id"
+_IDS = "SELECT id FROM accounts"
 _BY_ID = f"{_ACCOUNT} WHERE id = ?"
 _BY_EMAIL = f"{_ACCOUNT} WHERE email_key = ?"
 _ADD = """
@@ -160,6 +161,10 @@ class Accounts:
     async def list(self) -> Sequence[Account]:
         """All accounts, the oldest first."""
         return [_account(row) for row in self._database.all(_ACCOUNTS)]
+
+    async def ids(self) -> Sequence[str]:
+        """The ids of all accounts, in no order."""
+        return [account for (account,) in self._database.all(_IDS)]
 
     async def get(self, account: str) -> Account | None:
         """The account of an id, if there is one."""

@@ -9,7 +9,7 @@ import logging
 import signal
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, replace
 
 import grpc
@@ -17,8 +17,9 @@ from aiohttp import web
 
 from inkling_server.accounts import Accounts
 from inkling_server.days import Clock, utc_now
-from inkling_server.errors import InklingError, StartError
+from inkling_server.errors import InklingError, StartError, StoreUnavailable
 from inkling_server.files import make_directory, replace_file
+from inkling_server.forgetting import forget_old
 from inkling_server.policy_book import PolicyBook
 from inkling_server.rate_limit import RateLimit
 from inkling_server.services.profiles import ProfileService
@@ -30,8 +31,9 @@ from inkling_server.web import app as pages
 
 _log = logging.getLogger(__name__)
 
-_POLICY_CHECK_SECONDS = 60.0
-"""How often the policy book is looked into for a policy signed meanwhile, or one to renew."""
+_CHECK_SECONDS = 60.0
+"""How often the policy book is looked into for a policy signed meanwhile, or one to renew, and whether a week is past
+its maximum age."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ async def running(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[A
         )
         await stack.enter_async_context(_serving_pages(application, page_socket, tls))
         await stack.enter_async_context(server.serving())
-        await stack.enter_async_context(_keeping_policy(policy, clock))
+        await stack.enter_async_context(_beside(_keep_policy(policy, clock)))
+        await stack.enter_async_context(_beside(_forget(store, accounts, policy, clock)))
         yield Addresses(settings.grpc_address, f"http{'s' if tls else ''}://{settings.web_address}")
 
 
@@ -116,17 +119,32 @@ async def _serving_pages(application: web.Application, sock: socket.socket, tls:
         await runner.cleanup()
 
 
-@contextlib.asynccontextmanager
-async def _keeping_policy(policy: PolicyBook, clock: Clock) -> AsyncIterator[None]:
-    async def keep() -> None:
-        while True:
-            await asyncio.sleep(_POLICY_CHECK_SECONDS)
-            try:
-                policy.refresh(clock())
-            except (InklingError, OSError) as error:
-                _log.error("policy not refreshed, the one in force stays error=%s", error)
+async def _keep_policy(policy: PolicyBook, clock: Clock) -> None:
+    while True:
+        await asyncio.sleep(_CHECK_SECONDS)
+        try:
+            policy.refresh(clock())
+        except (InklingError, OSError) as error:
+            _log.error("policy not refreshed, the one in force stays error=%s", error)
 
-    task = asyncio.create_task(keep())
+
+async def _forget(store: ProfileStore, accounts: Accounts, policy: PolicyBook, clock: Clock) -> None:
+    """Goes through the profiles at the start, and whenever one more week is past the policy's maximum age."""
+    done = None
+    while True:
+        oldest_week = policy.policy.oldest_week(clock())
+        if oldest_week != done:
+            try:
+                await forget_old(store, await accounts.ids(), oldest_week)
+                done = oldest_week
+            except StoreUnavailable as error:
+                _log.error("old weeks not forgotten, to be tried again error=%s", error)
+        await asyncio.sleep(_CHECK_SECONDS)
+
+
+@contextlib.asynccontextmanager
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
     try:
         yield
     finally:

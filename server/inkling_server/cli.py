@@ -220,9 +220,8 @@ def _policy_sign(options: argparse.Namespace, chosen: Settings) -> int:
 
 
 def _policy_show(options: argparse.Namespace, chosen: Settings) -> int:
-    if not (chosen.data_dir / SIGNED_POLICY).exists():
-        raise StartError(f"no policy was signed in {chosen.data_dir}: `serve` and `policy sign` make one")
-    policy = PolicyBook.open(chosen.data_dir, utc_now()).policy
+    # Not `open`, which may sign: whoever only looks may be root, and the server could not read what root has written.
+    policy = PolicyBook.look(chosen.data_dir)
     print(json.dumps({field.name: _plain(getattr(policy, field.name)) for field in fields(Policy)}, indent=2))
     return 0
 

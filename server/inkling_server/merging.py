@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,8 @@ from inkling_server.errors import InklingError, PairingEnded, RevisionConflict, 
 from inkling_server.policy import Policy
 from inkling_server.profile import Batch, MergeOutcome, Profile, merge
 from inkling_server.stores import ProfileStore
+
+_log = logging.getLogger(__name__)
 
 _ATTEMPTS = 8
 """Compare-and-sets before giving up; one process has no conflicts of its own, and other writers are rare."""
@@ -81,15 +84,17 @@ class Merger:
             del self._lanes[account]
 
     async def _settle(self, account: str, together: Sequence[_Waiting]) -> None:
-        """Merges and saves what waits, and tells each what became of it."""
+        """Merges and saves what waits, and tells each what became of it.
+
+        Also of a defect, which is logged and not raised: what has come meanwhile is still to be merged.
+        """
         try:
             outcomes = await self._save(account, together)
         except InklingError as error:
             outcomes = [error] * len(together)
-        except Exception as error:
-            for waiting in together:
-                _tell(waiting.outcome, StoreUnavailable("the batch could not be merged"), error)
-            raise
+        except Exception:
+            _log.exception("batches not merged count=%d", len(together))
+            outcomes = [StoreUnavailable("the batch could not be merged")] * len(together)
         for waiting, outcome in zip(together, outcomes, strict=True):
             _tell(waiting.outcome, outcome)
 
@@ -126,13 +131,10 @@ class Merger:
             raise PairingEnded
 
 
-def _tell(
-    future: asyncio.Future[MergeOutcome], outcome: MergeOutcome | InklingError, cause: Exception | None = None
-) -> None:
+def _tell(future: asyncio.Future[MergeOutcome], outcome: MergeOutcome | InklingError) -> None:
     if future.done():  # its caller has gone
         return
     if isinstance(outcome, MergeOutcome):
         future.set_result(outcome)
     else:
-        outcome.__cause__ = cause
         future.set_exception(outcome)

@@ -66,7 +66,8 @@ class Policy:
         """The oldest week that a profile still holds on `today`.
 
         Profiles count by weeks and forget by weeks: one is forgotten as a whole when its first day passes the
-        maximum age, so that nothing older than that is ever kept or read.
+        maximum age. Nothing older is ever read from then on; what is stored loses it with the next batch, and where
+        none comes, by `forgetting`.
         """
         oldest_day = day_number(today) - self.maximum_age_days
         return -(-oldest_day // DAYS_A_WEEK)

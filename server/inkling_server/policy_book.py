@@ -55,6 +55,18 @@ class PolicyBook:
         book.refresh(now)
         return book
 
+    @classmethod
+    def look(cls, directory: Path) -> Policy:
+        """The policy in the book of a data directory as it stands: nothing is made, renewed or written.
+
+        Raises `StartError` where there is none, `PolicyInvalid` where it is not one of this directory.
+        """
+        for path in (directory / SIGNED_POLICY, directory / PUBLIC_KEY):
+            if not path.exists():
+                raise StartError(f"{path} is missing: `serve` and `policy sign` make it")
+        policy, _ = cls(directory, None, _public_key(directory, None))._read()
+        return policy
+
     @property
     def policy(self) -> Policy:
         """The policy in force."""

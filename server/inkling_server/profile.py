@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import NamedTuple
@@ -141,6 +141,8 @@ class MergeOutcome:
     """The last sequence that the profile holds of the pairing."""
     accepted_count: int = 0
     """How many events were taken; 0 where the batch was merged before."""
+    blocked: frozenset[int] = frozenset()
+    """The places in the batch of events that were not taken, because the wearer has blocked their topic or source."""
     merged_before: bool = False
     """The batch was merged before, and nothing has changed."""
     paused: bool = False
@@ -159,11 +161,14 @@ def merge(
         return profile, MergeOutcome(held.last_sequence, merged_before=True)
     if batch.sequence > held.last_sequence + 1:
         raise SequenceGap(held.last_sequence)
-    events = () if profile.paused else batch.events
-    weeks = _added(held.weeks, _allowed(profile, events))
+    events: Sequence[Event] = () if profile.paused else batch.events
+    blocked = _blocked(profile, events)
+    if blocked:
+        events = [event for place, event in enumerate(events) if place not in blocked]
+    weeks = _added(held.weeks, events)
     contributions = {**profile.contributions, pairing: Contribution(batch.sequence, weeks)}
     merged = replace(profile, contributions=contributions)
-    outcome = MergeOutcome(batch.sequence, accepted_count=len(events), paused=profile.paused)
+    outcome = MergeOutcome(batch.sequence, accepted_count=len(events), blocked=blocked, paused=profile.paused)
     return compact(merged, policy.oldest_week(today)), outcome
 
 
@@ -209,11 +214,11 @@ def allow_source(profile: Profile, source: int) -> Profile:
     return replace(profile, blocked_sources=profile.blocked_sources - {source})
 
 
-def _allowed(profile: Profile, events: Iterable[Event]) -> Iterable[Event]:
+def _blocked(profile: Profile, events: Iterable[Event]) -> frozenset[int]:
     topics, sources = profile.blocked_topics, profile.blocked_sources
     if not topics and not sources:
-        return events
-    return [event for event in events if event[0] not in topics and event[2] not in sources]
+        return frozenset()
+    return frozenset(place for place, event in enumerate(events) if event[0] in topics or event[2] in sources)
 
 
 def _added(weeks: Weeks, events: Iterable[Event]) -> Weeks:

@@ -116,6 +116,13 @@ def without_standing(batch: Batch, rejections: Sequence[Rejection]) -> tuple[Bat
     return Batch(batch.sequence, ()), [(index, reasons.get(index, standing)) for index in range(count)]
 
 
+def with_blocked(batch: Batch, rejections: Sequence[Rejection], blocked: Iterable[int]) -> list[Rejection]:
+    """The rejections, and those of what the wearer has blocked; `blocked` gives places among the batch's events."""
+    before = {index for index, _ in rejections}
+    places = [index for index in range(len(batch.events) + len(rejections)) if index not in before]
+    return sorted([*rejections, *((places[at], sync_pb2.REJECTION_REASON_BLOCKED) for at in blocked)])
+
+
 def push_response(
     last_sequence: int, accepted_count: int, rejections: Iterable[Rejection], pause: float = 0.0
 ) -> sync_pb2.PushResponse:

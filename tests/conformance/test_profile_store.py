@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from inkling_server.errors import AccountErased, RevisionConflict, StartError
 from inkling_server.profile import Contribution, Profile, Week
 from inkling_server.stores import UNSAVED, ProfileStore, Revision, open_store
+from inkling_server.stores.group_commit import GroupWriter, Outcome
 
 Opened = AbstractAsyncContextManager[ProfileStore]
 
@@ -34,6 +37,26 @@ def reopen(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Opene
     """Opens the same lasting store again and again."""
     url = {"sqlite": f"sqlite://{tmp_path / 'lasting.db'}"}[request.param]
     return lambda: open_store(url)
+
+
+@contextmanager
+def writer_held() -> Iterator[tuple[list[int], threading.Event]]:
+    """The sizes of the groups that a store's writer makes, and the event until which it writes none of them."""
+    groups: list[int] = []
+    free = threading.Event()
+    commit = GroupWriter._commit
+
+    def late(writer: GroupWriter, group: Sequence[Any]) -> Sequence[Outcome]:
+        groups.append(len(group))
+        free.wait()
+        return commit(writer, group)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GroupWriter, "_commit", late)
+        try:
+            yield groups, free
+        finally:
+            free.set()
 
 
 async def test_an_account_begins_empty(store: ProfileStore) -> None:
@@ -137,6 +160,47 @@ async def test_a_deletion_beats_saves_under_way(store: ProfileStore) -> None:
     await asyncio.gather(
         store.save("ada", profile(2), expected=revision), store.delete("ada"), store.load("ada"), return_exceptions=True
     )
+    with pytest.raises(AccountErased):
+        await store.load("ada")
+
+
+@pytest.mark.parametrize("order", [("delete", "save"), ("save", "delete")])
+@pytest.mark.parametrize("already", [0, 1])
+async def test_a_deletion_beats_a_save_that_is_written_with_it(
+    store: ProfileStore, already: int, order: tuple[str, str]
+) -> None:
+    """Whichever comes first in a group, the account is deleted; a save after the deletion is told so."""
+    revision = await store.save("ada", profile(1), expected=UNSAVED) if already else UNSAVED
+    with writer_held() as (groups, free):
+        others = asyncio.create_task(store.save("ben", profile(1), expected=UNSAVED))
+        while not groups and not others.done():  # noqa: ASYNC110  (the writer's thread tells no loop)
+            await asyncio.sleep(0.001)  # the next two are then written together, for this one is on its way alone
+        calls = {"delete": store.delete("ada"), "save": store.save("ada", profile(2), expected=revision)}
+        tasks = {name: asyncio.ensure_future(calls[name]) for name in order}
+        await asyncio.sleep(0)
+        free.set()
+        await asyncio.wait([others, *tasks.values()])
+    assert groups in ([], [1, 2])
+    assert tasks["delete"].exception() is None
+    refused = isinstance(tasks["save"].exception(), AccountErased)
+    assert refused or order == ("save", "delete")
+    for _ in range(2):
+        with pytest.raises(AccountErased):
+            await store.load("ada")
+    assert await store.load("ben") == (profile(1), 1)
+
+
+async def test_a_deletion_whose_caller_leaves_is_made_all_the_same(store: ProfileStore) -> None:
+    """What is loaded between its caller's leaving and its end is not loaded any more afterwards."""
+    await store.save("ada", profile(1), expected=UNSAVED)
+    with writer_held():
+        leaving = asyncio.create_task(store.delete("ada"))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.wait([leaving])
+        with suppress(AccountErased):
+            await store.load("ada")
+    await store.save("ben", profile(1), expected=UNSAVED)
     with pytest.raises(AccountErased):
         await store.load("ada")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import os
 import signal
@@ -16,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from inkling_emulator.wearer import Login, Wearer
+from inkling_server.days import utc_now
+from inkling_server.policy_book import PolicyBook
 
 COMMAND = [sys.executable, "-m", "inkling_server.cli"]
 PASSWORD = "seven grey herons waiting"
@@ -147,6 +150,14 @@ def test_policies_are_signed_and_shown(tmp_path: Path) -> None:
     rules.write_text("half_life_days = 0")
     assert "half_life_days" in refused(data, "policy", "sign", str(rules))
     assert json.loads(ran(data, "policy", "show")) == second
+
+
+def test_showing_a_policy_that_is_due_does_not_sign_it(tmp_path: Path) -> None:
+    """Whoever looks may be root, and what root writes the server cannot read: the file stays as it is."""
+    PolicyBook.open(tmp_path, utc_now() - dt.timedelta(days=20))
+    held = (tmp_path / "policy.signed").read_bytes()
+    assert json.loads(ran(tmp_path, "policy", "show"))["version"] == 1
+    assert (tmp_path / "policy.signed").read_bytes() == held
 
 
 def test_backup_of_a_running_server_starts_again(tmp_path: Path) -> None:

@@ -173,12 +173,33 @@ async def test_an_unexpected_failure_is_answered_too() -> None:
     store = SlowStore()
     merger = merger_of(store)
     store.before_save = defect
-    failures: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: failures.append(context))
     with pytest.raises(StoreUnavailable):
         await push(merger, "a", 1)
     store.before_save = lambda: None
     assert (await push(merger, "a", 1)).accepted_count == 1
+
+
+async def test_an_unexpected_failure_forgets_nobody_who_came_meanwhile() -> None:
+    """What waits while a save meets a defect is merged after it."""
+
+    def defect() -> None:
+        store.before_save = lambda: None
+        raise ZeroDivisionError
+
+    store = SlowStore()
+    merger = merger_of(store)
+    store.before_save = defect
+    store.gate.clear()
+    first = asyncio.create_task(push(merger, "a", 1))
+    await store.arrived.acquire()
+    later = asyncio.create_task(push(merger, "b", 1))
+    await asyncio.sleep(0)
+    store.gate.set()
+    async with asyncio.timeout(10):
+        with pytest.raises(StoreUnavailable):
+            await first
+        assert (await later).accepted_count == 1
+    assert merger.under_way == 0
 
 
 async def test_a_pairing_that_is_over_gets_no_first_batch() -> None:

@@ -154,6 +154,17 @@ class TestBook:
         assert first.policy.version == 2
         assert PolicyBook.open(tmp_path, NOW + dt.timedelta(days=16)).signed == first.signed
 
+    def test_looking_writes_nothing(self, tmp_path: Path) -> None:
+        """Who only looks neither renews what is due nor makes what is missing, and needs no secret key."""
+        with pytest.raises(StartError, match="policy sign"):
+            PolicyBook.look(tmp_path)
+        assert list(tmp_path.iterdir()) == []
+        book = PolicyBook.open(tmp_path, NOW - dt.timedelta(days=400))
+        (tmp_path / "policy.key").chmod(0)
+        before = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+        assert PolicyBook.look(tmp_path) == book.policy
+        assert {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == before
+
     def test_policy_signed_by_another_process_is_taken_up(self, tmp_path: Path) -> None:
         """What the command line signs is in force after the next look."""
         running, command = PolicyBook.open(tmp_path, NOW), PolicyBook.open(tmp_path, NOW)

@@ -180,6 +180,15 @@ def test_paused_profile_takes_the_sequence_but_no_event() -> None:
     assert [found.topic for found in interests(profiles.pause(paused, False), POLICY, TODAY)] == [WALKING]
 
 
+def test_blocked_events_are_not_counted_as_taken() -> None:
+    """A blocked topic and a blocked source: the sequence counts, and the outcome says which were left out."""
+    blocking = profiles.block_source(profiles.block_topic(Profile(), COOKING), PHOTO)
+    batch = Batch(1, ((WALKING, DAY, PHOTO, 90), (WALKING, DAY, VOICE, 90), (COOKING, DAY, VOICE, 90)))
+    merged, outcome = profiles.merge(blocking, "a", batch, policy=POLICY, today=TODAY)
+    assert (outcome.last_sequence, outcome.accepted_count, outcome.blocked) == (1, 1, frozenset({0, 2}))
+    assert [(found.topic, found.source) for _, found in sightings(merged)] == [(WALKING, VOICE)]
+
+
 def test_unblocking_brings_back_what_was_there_before_only() -> None:
     """What comes in while a topic is blocked is not kept for later."""
     profile = push(Profile(), "a", [(WALKING, DAY, VOICE, 90)])

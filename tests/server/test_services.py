@@ -211,6 +211,21 @@ class TestPush:
         assert (answer.last_sequence, answer.accepted_count) == (1, 0)
         assert [rejection.reason for rejection in answer.rejections] == [sync_pb2.REJECTION_REASON_STANDING]
 
+    async def test_what_is_blocked_is_told_as_not_taken(self, world: World) -> None:
+        """Each blocked event by its place in the batch, the rest counts, and a repetition counts nothing."""
+        await world.store.save("ada", block_topic(Profile(), 371), expected=Revision(0))
+        batch = ((371, 90), (1, 90), (WALKING, 90), (371, 80))
+        answer = await world.push(*batch)
+        assert (answer.last_sequence, answer.accepted_count) == (1, 1)
+        assert [(rejection.index, rejection.reason) for rejection in answer.rejections] == [
+            (0, sync_pb2.REJECTION_REASON_BLOCKED),
+            (1, sync_pb2.REJECTION_REASON_TOPIC),
+            (3, sync_pb2.REJECTION_REASON_BLOCKED),
+        ]
+        again = await world.push(*batch)
+        assert (again.last_sequence, again.accepted_count, list(again.rejections)) == (1, 0, [])
+        assert [found.topic for found in (await world.read()).interests] == [WALKING]
+
     async def test_identity_is_that_of_the_token(self, world: World) -> None:
         """Two glasses of an account count their own sequences into one profile."""
         await world.push((WALKING, 90))

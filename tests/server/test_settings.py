@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -40,6 +41,15 @@ def test_every_setting_has_a_flag_with_a_sentence() -> None:
         assert f"--{setting.name.replace('_', '-')}" in text
         assert setting.metadata["help"].endswith(".")
         assert f"[INKLING_{setting.name.upper()}]" in text
+
+
+@pytest.mark.parametrize("file", ["README.md", "server/compose.yaml"])
+def test_what_operators_are_told_to_set_are_settings(file: str) -> None:
+    """Every variable named there is one, and those of a proxy in front and of a certificate are among them."""
+    text = (Path(__file__).parents[2] / file).read_text(encoding="utf-8")
+    named = set(re.findall(r"\bINKLING_(?!DEVICE_)[A-Z_]+", text))
+    assert named <= {f"INKLING_{setting.name.upper()}" for setting in fields(Settings)}
+    assert named >= {"INKLING_TRUSTED_PROXIES", "INKLING_TLS_CERTIFICATE", "INKLING_TLS_KEY"}
 
 
 @pytest.mark.parametrize(

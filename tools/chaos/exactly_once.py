@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import datetime as dt
 import random
 import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import grpc
@@ -36,10 +38,11 @@ FEEDER = Path(__file__).with_name("feeder.py")
 class Glasses:
     """The device's half: one state directory, and the feeder that works on it."""
 
-    def __init__(self, directory: Path, server: ServerProcess, count: int) -> None:
+    def __init__(self, directory: Path, server: ServerProcess, count: int, day: dt.date) -> None:
         self.directory = directory
         self._server = server
         self._count = count
+        self._day = day
         self._process: subprocess.Popen[bytes] | None = None
 
     async def pair(self, login: Login) -> None:
@@ -55,8 +58,8 @@ class Glasses:
             await pair(oauth, CredentialStore(self.directory), clock, show)
 
     def start(self) -> None:
-        arguments = [sys.executable, str(FEEDER), str(self.directory), self._server.web, str(self._count)]
-        self._process = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
+        work = [str(self.directory), self._server.web, str(self._count), self._day.isoformat()]
+        self._process = subprocess.Popen([sys.executable, str(FEEDER), *work], stderr=subprocess.DEVNULL)
 
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
@@ -107,12 +110,27 @@ async def profile(server: ServerProcess, key: str, account: str) -> profiles_pb2
     return answer
 
 
+async def profiles(
+    server: ServerProcess, key: str, accounts: Sequence[str], today: Callable[[], dt.date]
+) -> list[profiles_pb2.GetProfileResponse]:
+    """The profiles as they stand on one day. Scores fade by the day: where one ends meanwhile, all are read again."""
+    while True:
+        day = today()
+        answers = [await profile(server, key, account) for account in accounts]
+        if today() == day:
+            return answers
+
+
+def utc_today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()
+
+
 def comparable(answer: profiles_pb2.GetProfileResponse) -> list[tuple[object, ...]]:
-    """Everything of a profile but when it was read; scores to nine digits, for they fade by the second."""
+    """Everything of a profile but when it was read; scores to the last bit, which are the same all day."""
     return sorted(
         (
             interest.topic,
-            round(interest.score, 6),
+            interest.score,
             interest.first_day_time.seconds,
             interest.last_day_time.seconds,
             tuple(sorted((count.source, count.count) for count in interest.source_counts)),
@@ -123,8 +141,9 @@ def comparable(answer: profiles_pb2.GetProfileResponse) -> list[tuple[object, ..
 
 async def run(directory: Path, *, kills: int, count: int, seed: int) -> bool:
     logins = [Login(f"{name}@chaos.example", "correct horse battery") for name in ("peace", "fire")]
+    day = utc_today()
     async with server_process(directory) as server:
-        glasses = [Glasses(directory / login.email, server, count) for login in logins]
+        glasses = [Glasses(directory / login.email, server, count, day) for login in logins]
         for each, login in zip(glasses, logins, strict=True):
             await each.pair(login)
         accounts = [line.split() for line in (await server.command("account", "list")).splitlines()]
@@ -133,7 +152,7 @@ async def run(directory: Path, *, kills: int, count: int, seed: int) -> bool:
         await glasses[0].finish()
         met = await under_fire(glasses[1], server, kills, random.Random(seed))
         await glasses[1].finish()
-        peace, fire = [await profile(server, key, account) for account in ids]
+        peace, fire = await profiles(server, key, ids, utc_today)
     lost = [Ledger(ReadOnlyDatabase(each.directory), SystemClock()).totals() for each in glasses]
     same = comparable(peace) == comparable(fire)
     noticed = sum(source.count for interest in peace.interests for source in interest.source_counts)

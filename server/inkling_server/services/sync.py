@@ -118,6 +118,8 @@ class SyncService(SyncServiceServicer):
         outcome = await self._merger.merge(device.account, device.pairing, batch, policy=policy, today=now)
         if outcome.paused:
             _, rejections = wire.without_standing(batch, rejections)
+        elif outcome.blocked:
+            rejections = wire.with_blocked(batch, rejections, outcome.blocked)
         pause = self._load.pause(self._merger.under_way)
         return wire.push_response(
             outcome.last_sequence, outcome.accepted_count, () if outcome.merged_before else rejections, pause

@@ -37,7 +37,7 @@ class Write(Protocol):
 
 Outcome = InklingError | None
 Execute = Callable[[sqlite3.Connection, Sequence[Write]], Sequence[Outcome]]
-"""Makes the changes of a group, and gives the outcome of each. A `sqlite3.Error` fails the whole group."""
+"""Makes the changes of a group, and gives the outcome of each. Whatever it raises fails the whole group."""
 
 
 def execute_singly(connection: sqlite3.Connection, writes: Sequence[Write]) -> list[Outcome]:
@@ -96,7 +96,10 @@ class GroupWriter:
         while not closing:
             group, closing = self._next_group()
             outcomes = self._commit(group) if group else []
-            self._tend(self._connection)
+            try:
+                self._tend(self._connection)
+            except Exception:
+                _log.exception("file not tended to")
             if group:
                 self._loop.call_soon_threadsafe(_settle, group, outcomes)
 
@@ -115,7 +118,10 @@ class GroupWriter:
         return group, True
 
     def _commit(self, group: Sequence[_Waiting]) -> Sequence[Outcome]:
-        """Writes a group in one transaction, and gives the outcome of each."""
+        """Writes a group in one transaction, and gives the outcome of each.
+
+        A defect in a write fails its group; the writer lives on, or all who write later would wait for ever.
+        """
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             outcomes = self._execute(self._connection, [waiting.write for waiting in group])
@@ -124,6 +130,10 @@ class GroupWriter:
             self._roll_back()
             _log.error("writes failed count=%d error=%s", len(group), error)
             return [StoreUnavailable(f"the store cannot be written: {error}")] * len(group)
+        except Exception:
+            self._roll_back()
+            _log.exception("writes failed by a defect count=%d", len(group))
+            return [StoreUnavailable("the store cannot be written: a write failed by a defect")] * len(group)
         return outcomes
 
     def _roll_back(self) -> None:

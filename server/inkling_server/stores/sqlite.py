@@ -132,10 +132,10 @@ class SqliteStore:
         return revision
 
     async def delete(self, account: str) -> None:
-        try:
-            await self._writer.submit(functools.partial(self._erase, account))
-        finally:
-            self._cache.drop(account)
+        erased = self._writer.submit(functools.partial(self._erase, account))
+        # When it is written, not when its caller leaves: what is loaded in between goes, too.
+        erased.add_done_callback(lambda _: self._cache.drop(account))
+        await asyncio.shield(erased)
 
     def _read(self, account: str) -> tuple[Profile, Revision]:
         row = self._reader.execute(_LOAD, (account,)).fetchone()
@@ -238,19 +238,27 @@ class _Save:
 
 
 def _execute(connection: sqlite3.Connection, writes: Sequence[Write]) -> list[Outcome]:
-    """Makes the changes of a group, the saves many in one statement.
+    """Makes the changes of a group: first its erasures, then the saves, many in one statement.
+
+    A save of an account that the same group erases is refused, whichever came first: none is told to be kept that is
+    not, and none gets into the cache after the erasure has cleared it.
 
     SQLite lets go of Python's global lock in each statement, and has to get it back from a busy event loop after it:
     the fewer, the better.
     """
     outcomes: dict[int, Outcome] = {}
+
+    def singly(places: Sequence[int]) -> None:
+        found = execute_singly(connection, [writes[at] for at in places])
+        outcomes.update(zip(places, found, strict=True))
+
+    singly([at for at, write in enumerate(writes) if not isinstance(write, _Save)])
     saves = [(at, write) for at, write in enumerate(writes) if isinstance(write, _Save) and write.revision > 1]
     for start in range(0, len(saves), _ROWS_AT_ONCE):
         part = saves[start : start + _ROWS_AT_ONCE]
         found = _save_many(connection, [save for _, save in part])
         outcomes.update(zip((at for at, _ in part), found, strict=True))
-    singles = [at for at in range(len(writes)) if at not in outcomes]
-    outcomes.update(zip(singles, execute_singly(connection, [writes[at] for at in singles]), strict=True))
+    singly([at for at in range(len(writes)) if at not in outcomes])
     return [outcomes[at] for at in range(len(writes))]
 
 

@@ -11,7 +11,7 @@ from inkling_server.days import DAYS_A_WEEK, date_of
 from inkling_server.interests import Interest
 from inkling_server.pairings import Pairing
 from inkling_server.policy import Policy
-from inkling_server.profile import Contribution, Profile
+from inkling_server.profile import Contribution, Profile, compact
 from inkling_server.regions import regions
 from inkling_server.web.views import PATH, held_interests, standing_name, topic_words
 from inkling_server.web.words import SOURCES, STRENGTHS, strength_level
@@ -32,6 +32,7 @@ _ABOUT = {
 def download(profile: Profile, account: Account, pairings: Sequence[Pairing], policy: Policy, now: dt.datetime) -> str:
     """The file, as JSON."""
     today = now.date()
+    profile = compact(profile, policy.oldest_week(today))
     standing = standing_name(profile, account, policy, today)
     content = {
         "about": {**_ABOUT, "made": now.isoformat(timespec="seconds"), "half_life_days": policy.half_life_days},

@@ -358,6 +358,17 @@ async def test_the_download_holds_everything(site: Site) -> None:
     assert "halved" in content["about"]["interests"]
 
 
+async def test_the_download_holds_nothing_past_the_maximum_age(site: Site) -> None:
+    """Not even where glasses have been silent since, and the store still has it."""
+    robin = await site.account()
+    glasses = await site.pair(robin)
+    await site.bring(robin, glasses.pairing, (WALKING, VOICE, 3))
+    site.clock.wait(86_400 * (site.policy.policy.maximum_age_days + 1))
+    page = await (await site.logged_in(robin)).get("/account/download")
+    (listed,) = json.loads(page.body)["glasses"]
+    assert (listed["batches"], listed["records"]) == (1, [])
+
+
 async def test_the_download_of_a_paused_profile_says_that_nothing_is_used(site: Site) -> None:
     """What is held is in the file all the same; what belongs to no pairing as well."""
     robin = await site.account()

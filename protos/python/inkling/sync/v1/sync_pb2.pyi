@@ -22,6 +22,7 @@ class RejectionReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REJECTION_REASON_FUTURE: _ClassVar[RejectionReason]
     REJECTION_REASON_PERCENTAGE: _ClassVar[RejectionReason]
     REJECTION_REASON_STANDING: _ClassVar[RejectionReason]
+    REJECTION_REASON_BLOCKED: _ClassVar[RejectionReason]
 
 class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -40,6 +41,7 @@ REJECTION_REASON_TOO_OLD: RejectionReason
 REJECTION_REASON_FUTURE: RejectionReason
 REJECTION_REASON_PERCENTAGE: RejectionReason
 REJECTION_REASON_STANDING: RejectionReason
+REJECTION_REASON_BLOCKED: RejectionReason
 ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_MALFORMED_BATCH: ErrorReason
 ERROR_REASON_SEQUENCE_GAP: ErrorReason
