@@ -92,6 +92,7 @@ class Agent:
         )
         self._ear = ThreadPoolExecutor(1, "ear")
         self._listener: Listener | None = None
+        self._muted = False
         self._camera: Camera | None = None
         self.heard_seconds = 0.0
         """Sound that the agent is done with, whether or not it was let near the recognizers."""
@@ -117,7 +118,8 @@ class Agent:
     async def unpair(self) -> None:
         """Logs out and wipes queue, ledger, policy and credentials; see `pairing.unpair`. Not while `run` runs.
 
-        Raises `StateError`.
+        What was taken from the watched folder stays marked, so that nobody who logs in next is given it. Raises
+        `StateError`.
         """
         state = self.state
         await self._senses.think(lambda: None)  # what `run` left half understood is recorded now, not after the wipe
@@ -128,12 +130,13 @@ class Agent:
             log.warning('logged out, but the server could not be told: choose "forget" for these glasses on its page')
 
     def push_to_talk(self) -> None:
-        """What is said next is for the assistant."""
-        if self._listener is not None:
+        """What is said next is for the assistant; of no effect while it may not be recorded."""
+        if self._listener is not None and self.state.policy.refusal(Source.VOICE) is None:
             self._listener.push_to_talk()
 
     def mute(self, muted: bool = True) -> None:
-        """Nothing is heard while muted."""
+        """Nothing is heard while muted, whoever logs out or in meanwhile."""
+        self._muted = muted
         if self._listener is not None:
             self._listener.mute(muted)
 
@@ -147,6 +150,7 @@ class Agent:
         settings, light = self._settings, _light(self._settings)
         if settings.microphone and self._senses.speech is not None:
             self._listener = Listener(WebRtcVoiceActivity(), self._senses.wake_spotter(), self._senses.transcriber())
+            self._listener.mute(self._muted)
             yield self._work("microphone", _lit(Microphone(settings.microphone), light), self._hear)
         if settings.camera:
             self._camera = Camera(settings.camera)
@@ -164,21 +168,26 @@ class Agent:
             yield self._work("message socket", MessageSocket(settings.message_socket, buttons), self._read)
 
     async def _work(self, name: str, source: CaptureSource, take: Callable[[Any], Awaitable[None]]) -> None:
-        """Takes the samples of one source, one after another."""
+        """Takes the samples of one source, one after another; one that fails ends, and says so."""
         try:
             async with contextlib.aclosing(source.samples()) as samples:
                 async for sample in samples:
                     await take(sample)
         except SourceError as error:
             log.error("the %s is off until the agent is started again: %s", name, error)
+        except Exception as error:
+            # Its text may quote a sample.
+            log.error("the %s is off until the agent is started again: %s", name, type(error).__name__)
 
     async def _hear(self, chunk: AudioChunk) -> None:
         assert self._listener is not None
-        # What may not be recorded is not even listened to.
+        loop = asyncio.get_running_loop()
         if self.state.policy.refusal(Source.VOICE) is None:
-            loop = asyncio.get_running_loop()
             for utterance in await loop.run_in_executor(self._ear, self._listener.hear, chunk):
                 await self._understand(Source.VOICE, self._pipeline.hear, utterance, utterance.words)
+        else:
+            # What may not be recorded is not even listened to, and no call from before is answered afterwards.
+            await loop.run_in_executor(self._ear, self._listener.forget)
         self.heard_seconds += chunk.seconds
 
     async def _read(self, message: Message) -> None:

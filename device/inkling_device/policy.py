@@ -114,14 +114,14 @@ class PolicyHolder:
     def take(self, answer: sync_pb2.GetPolicyResponse) -> None:
         """Takes up what the server says of policy, account and time, durably.
 
-        A policy of a lower version than the one held is not taken up; the rest of the answer is. Raises
-        `PolicyRefusedError` where the policy does not verify or makes no sense: all stays as it was then, the clock as
-        well. Raises `StateError` where it cannot be stored; it is in force nevertheless.
+        A policy of a lower version than the one held is not taken up before that one has expired; the rest of the
+        answer is. Raises `PolicyRefusedError` where the policy does not verify or makes no sense: all stays as it was
+        then, the clock as well. Raises `StateError` where it cannot be stored; it is in force nevertheless.
         """
         held = _held_from(answer, self._pinned_key())
         if answer.HasField("server_time"):
             self._clock.learn(_moment(answer.server_time))
-        if self._held is not None and held.policy.version < self._held.policy.version:
+        if self._held is not None and _goes_back(held.policy, self._held.policy, self._clock.now()):
             log.warning("server's policy %d is older than %d: refused", held.policy.version, self._held.policy.version)
             kept = self._answer.signed_policy
             answer = _with_policy(answer, kept)
@@ -153,6 +153,16 @@ class PolicyHolder:
         if credentials is None:
             raise PolicyRefusedError("nobody is logged in: no key to verify a policy with")
         return credentials.policy_key
+
+
+def _goes_back(new: Policy, held: Policy, now: dt.datetime) -> bool:
+    """Whether `new` is of a lower version than what is held and may not take its place.
+
+    It may once the held one has expired, if it is good itself: a server that was restored from a backup counts anew.
+    No old policy can be played back that way, whatever the time is said to be: what is good when the held one is not
+    expires after it and was therefore signed after it, for all are signed for equally long.
+    """
+    return new.version < held.version and not held.expires <= now < new.expires
 
 
 def _refusal(held: Held, now: dt.datetime) -> Refusal | None:

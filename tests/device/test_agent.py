@@ -8,18 +8,35 @@ import datetime as dt
 import json
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from inkling_device.agent import Agent, Noticed
+from inkling_device import agent as agent_module
+from inkling_device.agent import FOLDER_MEMORY, Agent, Noticed
+from inkling_device.capture.source import FakeSource
 from inkling_device.clock import ManualClock
+from inkling_device.listen.transcriber import FakeTranscriber
+from inkling_device.listen.voice import FRAME_BYTES, FakeVoiceActivity
+from inkling_device.listen.wake import FakeWakeSpotter
 from inkling_device.models.senses import Senses
 from inkling_device.oauth import DeviceCode, OAuthClient
-from inkling_device.observation import Clip, InterestEvent, Photo, Sight, Source, Tag, TopicScore
+from inkling_device.observation import (
+    AudioChunk,
+    Clip,
+    InterestEvent,
+    Photo,
+    Sight,
+    Source,
+    Tag,
+    TopicScore,
+    Utterance,
+)
 from inkling_device.pairing import pair
 from inkling_device.policy import Refusal
 from inkling_device.privacy.rules import Thresholds
@@ -234,7 +251,9 @@ async def test_an_agent_logs_out_and_can_go_on(tmp_path: Path, server: FakeServe
         await glasses.until(lambda: len(server.merged()) == 1)
     held = state.credentials.current
     assert held is not None
+    marks = (glasses.settings.state_dir / FOLDER_MEMORY).read_bytes()
     await glasses.agent.unpair()
+    assert (glasses.settings.state_dir / FOLDER_MEMORY).read_bytes() == marks  # what was taken is not taken for another
     assert server.revoked == [held.refresh_token]
     assert state.policy.refusal() is Refusal.LOGGED_OUT
     assert (state.credentials.current, state.policy.held, state.ledger.entries()) == (None, None, [])
@@ -291,3 +310,111 @@ async def test_what_is_being_recorded_while_logging_out_is_wiped_as_well(
     await glasses.senses.think(lambda: None)
     assert glasses.agent.state.ledger.entries() == []
     glasses.agent.close()
+
+
+async def test_a_source_that_breaks_ends_alone_and_says_so(
+    tmp_path: Path, server: FakeServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of an error that no source should raise only the kind is told: its text may quote the sample."""
+    broken = FakeSource([], RuntimeError("zanzibarquux"))
+    monkeypatch.setattr(agent_module, "WatchedFolder", lambda folder, memory: broken)
+    glasses = Running(tmp_path, server)
+    await glasses.pair()
+    async with glasses.at_work():
+        await allowed(glasses)
+        await glasses.until(lambda: broken.closed == 1)
+        await glasses.say(HIKING)
+        await glasses.until(lambda: len(glasses.noticed) == 1)
+    assert "the watched folder is off until the agent is started again: RuntimeError" in caplog.text
+    assert "zanzibarquux" not in caplog.text
+    glasses.agent.close()
+
+
+MARK = b"\x07\x07" * 4_800
+SPEECH = b"\1\0" * 16_000
+SILENCE = bytes(33 * FRAME_BYTES)
+
+
+class Room:
+    """In place of the microphone: what is said in a room, and an ear of fakes for it."""
+
+    def __init__(self) -> None:
+        self._sounds = asyncio.Queue[AudioChunk]()
+        self.transcriber = FakeTranscriber([Utterance(HIKING, 0.9)])
+
+    async def samples(self) -> AsyncGenerator[AudioChunk, None]:
+        while True:
+            yield await self._sounds.get()
+
+    async def hears(self, glasses: Running, *sounds: bytes) -> None:
+        """Returns when the agent is done with it."""
+        chunk = AudioChunk(b"".join(sounds))
+        until = glasses.agent.heard_seconds + chunk.seconds
+        self._sounds.put_nowait(chunk)
+        await glasses.until(lambda: glasses.agent.heard_seconds >= until)
+
+
+@pytest.fixture
+async def room(monkeypatch: pytest.MonkeyPatch) -> Room:
+    room = Room()
+    monkeypatch.setattr(agent_module, "Microphone", lambda command: room)
+    monkeypatch.setattr(agent_module, "WebRtcVoiceActivity", FakeVoiceActivity)
+    monkeypatch.setattr(Senses, "wake_spotter", lambda senses: FakeWakeSpotter(MARK))
+    monkeypatch.setattr(Senses, "transcriber", lambda senses: room.transcriber)
+    return room
+
+
+@pytest.fixture
+async def hearing(tmp_path: Path, server: FakeServer, room: Room) -> AsyncIterator[Running]:
+    """Glasses with a microphone, logged in and not yet at work."""
+    glasses = Running(tmp_path, server)
+    glasses.agent.close()
+    speech: Any = object()
+    settings = replace(glasses.settings, microphone=("room",))
+    glasses.agent = Agent(settings, replace(glasses.senses, speech=speech), observer=glasses.noticed.append)
+    await glasses.pair()
+    yield glasses
+    glasses.agent.close()
+
+
+@pytest.mark.parametrize("call", ["pressed before", "pressed meanwhile", "phrase", "half an utterance"])
+async def test_no_call_outlives_a_refusal(
+    hearing: Running, room: Room, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When recording is allowed again, what is said then is for others; the next call is answered."""
+    policy = hearing.agent.state.policy
+    async with hearing.at_work():
+        await allowed(hearing)
+        if call == "pressed before":
+            hearing.agent.push_to_talk()
+        elif call != "pressed meanwhile":
+            await room.hears(hearing, MARK, SPEECH if call == "half an utterance" else b"")
+        with monkeypatch.context() as patch:
+            patch.setattr(policy, "refusal", lambda source=None: Refusal.PAUSED)
+            await room.hears(hearing, SPEECH)
+            if call == "pressed meanwhile":
+                hearing.agent.push_to_talk()
+        room.transcriber.fed.clear()
+        await room.hears(hearing, SPEECH, SILENCE)
+        assert room.transcriber.fed == b""
+        assert hearing.noticed == []
+        room.transcriber = FakeTranscriber([Utterance(HIKING, 0.9)])
+    async with hearing.at_work():
+        await room.hears(hearing, MARK, SPEECH, SILENCE)
+        assert [noticed.source for noticed in hearing.noticed] == [Source.VOICE]
+
+
+async def test_mute_outlives_logging_out_and_in(hearing: Running, room: Room) -> None:
+    """Nobody who muted the glasses is heard because an account changed."""
+    async with hearing.at_work():
+        await allowed(hearing)
+        hearing.agent.mute()
+    await hearing.agent.unpair()
+    await hearing.pair()
+    async with hearing.at_work():
+        await allowed(hearing)
+        await room.hears(hearing, MARK, SPEECH, SILENCE)
+        assert hearing.noticed == []
+        hearing.agent.mute(False)
+        await room.hears(hearing, MARK, SPEECH, SILENCE)
+        assert [noticed.source for noticed in hearing.noticed] == [Source.VOICE]

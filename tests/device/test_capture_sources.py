@@ -12,7 +12,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from inkling_device.capture.backoff import Backoff, Restarts
 from inkling_device.capture.buffer import ThreadBuffer
 from inkling_device.capture.camera import Camera
 from inkling_device.capture.errors import LightError, SourceError
+from inkling_device.capture.files import LARGEST_SOUND_BYTES
 from inkling_device.capture.folder import WatchedFolder
 from inkling_device.capture.light import CommandLight, FakeLight, FileLight, Light, LitSource
 from inkling_device.capture.messages import LONGEST_MESSAGE, MessageSocket
@@ -154,6 +155,7 @@ class FakeVideo:
     def __init__(self, frames: int) -> None:
         self._frames = frames
         self._at = 0
+        self.grabbed = threading.Event()
         self.released = False
 
     def isOpened(self) -> bool:  # noqa: N802
@@ -161,6 +163,7 @@ class FakeVideo:
 
     def grab(self) -> bool:
         self._at += 1
+        self.grabbed.set()
         return self._at <= self._frames
 
     def retrieve(self) -> tuple[bool, Any]:
@@ -181,13 +184,36 @@ async def test_the_camera_takes_pictures_when_they_are_due() -> None:
 
 async def test_the_camera_takes_a_picture_when_asked() -> None:
     """Without an interval there is no picture but the one that was asked for."""
-    camera = Camera("0", open_device=lambda _: FakeVideo(10**9))
+    video = FakeVideo(10**9)
+    camera = Camera("0", open_device=lambda _: video)
     samples = camera.samples()
     waiting = asyncio.ensure_future(anext(samples))
-    await asyncio.sleep(0)
+    assert await asyncio.to_thread(video.grabbed.wait, PATIENCE)
     camera.take_picture()
     assert isinstance(await asyncio.wait_for(waiting, PATIENCE), Photo)
     await samples.aclose()
+
+
+async def test_a_picture_asked_for_while_there_is_no_video_is_not_taken_later() -> None:
+    """What is before the camera when it is back is not what was asked for."""
+    camera: Camera
+    videos = iter([FakeVideo(0), FakeVideo(9), FakeVideo(9)])
+    spare = FakeVideo(0)
+
+    def open_device(_: str) -> FakeVideo:
+        camera.take_picture()
+        return next(videos, spare)
+
+    camera = Camera("0", open_device=open_device, backoff=SOON)
+    samples = camera.samples()
+    waiting = asyncio.ensure_future(anext(samples))
+    async with asyncio.timeout(PATIENCE):
+        while camera.restarts < 4:
+            await asyncio.sleep(0.001)
+    assert not waiting.done()
+    waiting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await waiting
 
 
 async def test_a_camera_that_ends_is_opened_again() -> None:
@@ -256,31 +282,73 @@ async def test_nothing_is_captured_while_the_light_is_broken() -> None:
     light.broken = True
 
     async def sleep(seconds: float) -> None:
+        if seconds == 10:
+            await asyncio.Event().wait()
         pauses.append((seconds, source.opened))
         light.broken = len(pauses) < 3
 
-    lit = LitSource(source, light, backoff=Backoff(first=1, longest=30), sleep=sleep)
+    lit = LitSource(source, light, check_every=10, backoff=Backoff(first=1, longest=30), sleep=sleep)
     assert [sample async for sample in lit.samples()] == [Message("x")]
     assert pauses == [(1, 0), (2, 0), (4, 0)]
     assert source.opened == source.closed == 1
 
 
-async def test_a_light_that_breaks_ends_the_capture() -> None:
-    """The sample that was about to be handed over is thrown away, and the source is closed until the light works."""
-    now = 0.0
-    light = FakeLight()
-    source = FakeSource([Message("first"), Message("second")])
+class Unending:
+    """A source that yields one sample each time it is opened, and then waits for ever."""
 
-    async def repaired(_seconds: float) -> None:
-        assert source.closed == 1
-        light.broken = False
+    def __init__(self) -> None:
+        self.opened = self.closed = 0
 
-    lit = LitSource(source, light, check_every=10, monotonic=lambda: now, sleep=repaired).samples()
-    assert await anext(lit) == Message("first")
-    now, light.broken = 11.0, True
-    assert await anext(lit) == Message("first")  # from the beginning: the source was opened anew
-    assert source.opened == 2
-    await lit.aclose()
+    async def samples(self) -> AsyncGenerator[Message, None]:
+        self.opened += 1
+        try:
+            yield Message("first")
+            await asyncio.Event().wait()
+        finally:
+            self.closed += 1
+
+
+@pytest.mark.parametrize("waiting", [True, False])
+async def test_a_light_that_breaks_ends_the_capture(waiting: bool) -> None:
+    """While no sample comes, and while whoever takes them is busy: the source is closed until the light works."""
+    light, source = FakeLight(), Unending()
+    check, repaired = asyncio.Event(), asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        if seconds == 10:
+            await check.wait()
+            check.clear()
+        else:
+            assert source.closed == 1
+            await repaired.wait()
+            light.broken = False
+
+    lit = LitSource(source, light, check_every=10, sleep=sleep).samples()
+    async with asyncio.timeout(PATIENCE):
+        assert await anext(lit) == Message("first")
+        check.set()
+        while light.switched != ["on", "on"]:
+            await asyncio.sleep(0.001)
+        assert not source.closed
+        coming = asyncio.ensure_future(anext(lit)) if waiting else None
+        await asyncio.sleep(0)
+        light.broken = True
+        check.set()
+        while not source.closed:
+            await asyncio.sleep(0.001)
+        repaired.set()
+        assert await (coming or anext(lit)) == Message("first")  # from the beginning: the source was opened anew
+        assert (source.opened, source.closed) == (2, 1)
+        await lit.aclose()
+    assert source.closed == 2
+
+
+async def test_a_lit_source_that_fails_is_closed_and_says_why() -> None:
+    """Its own error is not the light's."""
+    source = FakeSource([Message("x")], SourceError("no such device"))
+    with pytest.raises(SourceError, match="no such device"):
+        await take(LitSource(source, FakeLight()).samples(), 2)
+    assert source.closed == 1
 
 
 async def test_the_light_goes_out_with_the_capture() -> None:
@@ -340,7 +408,7 @@ async def test_the_memory_tells_no_names(folder: Path) -> None:
     assert b"secretword" not in (folder.parent / "memory").read_bytes()
 
 
-async def test_a_file_still_being_written_is_waited_for(folder: Path) -> None:
+async def test_a_file_still_being_written_is_waited_for(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A file is taken when two looks in a row find it the same."""
     whole = (DATA / "photos/chelsea.jpg").read_bytes()
     looks = 0
@@ -353,20 +421,52 @@ async def test_a_file_still_being_written_is_waited_for(folder: Path) -> None:
     folder_source = watched(folder, lambda seconds: write_more(seconds) if looks < 4 else nothing(seconds))
     await take(folder_source.samples(), 1)
     assert looks == 4
-    assert not folder_source.set_aside
+    assert "set aside" not in caplog.text
 
 
-async def test_what_cannot_be_read_is_set_aside_with_a_reason(folder: Path) -> None:
-    """A damaged file does not block the others; neither the list's repr nor the log tells its name."""
+async def test_what_cannot_be_read_is_set_aside_with_a_reason(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A damaged file does not block the others, and the log does not tell its name."""
     (folder / "secretword.jpg").write_bytes(b"\xff\xd8\xff\xe0")
     (folder / "empty.png").touch()
     put(folder, "sound.wav", "speech/trail_slt.wav")
     put(folder, "z.jpg", time=2**31)
-    source = watched(folder)
-    await take(source.samples(), 1)
-    assert sorted(aside.name for aside in source.set_aside) == ["empty.png", "secretword.jpg", "sound.wav"]
-    assert "secretword" not in repr(source.set_aside)
+    await take(watched(folder).samples(), 1)
+    assert caplog.text.count("set aside") == 3
+    assert "the file is empty" in caplog.text
+    assert "secretword" not in caplog.text
     assert len(list(folder.iterdir())) == 4
+
+
+async def test_sound_is_told_by_its_head(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """However large it is: more than a gigabyte is not read only to be refused."""
+    with (folder / "sound.wav").open("wb") as file:
+        file.write(b"RIFF\0\0\0\0WAVE")
+        file.truncate(LARGEST_SOUND_BYTES + 1)
+    put(folder, "z.jpg", time=2**31)
+    await take(watched(folder).samples(), 1)
+    assert "the file is sound" in caplog.text
+
+
+async def test_a_file_that_vanishes_under_the_look_is_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera app that renames or deletes does not end the source; a folder that vanishes does."""
+    scandir = os.scandir
+
+    @contextlib.contextmanager
+    def scanned_late(path: Path) -> Iterator[list[os.DirEntry[str]]]:
+        with scandir(path) as entries:
+            listed = list(entries)
+        (folder / "a.jpg").unlink(missing_ok=True)
+        yield listed
+
+    put(folder, "a.jpg")
+    put(folder, "b.jpg")
+    monkeypatch.setattr(os, "scandir", scanned_late)
+    samples = watched(folder).samples()
+    assert isinstance(await asyncio.wait_for(anext(samples), PATIENCE), Photo)
+    (folder / "b.jpg").unlink()
+    folder.rmdir()
+    with pytest.raises(SourceError, match="check the setting"):
+        await asyncio.wait_for(anext(samples), PATIENCE)
 
 
 async def test_a_missing_folder_is_an_error_of_the_setting(tmp_path: Path) -> None:
@@ -397,8 +497,11 @@ class App:
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
 
+    def line(self) -> bytes:
+        return self._answers.readline()
+
     def answer(self) -> Any:
-        return json.loads(self._answers.readline())
+        return json.loads(self.line())
 
     def close(self) -> None:
         self._answers.close()
@@ -511,6 +614,37 @@ async def test_too_many_waiting_messages_are_refused(socket_path: Path) -> None:
         kept = sum(answer["ok"] for answer in answers)
         assert 60 <= kept < 80
         assert [(await anext(messages)).text for _ in range(kept)] == ["line"] * kept
+
+
+async def test_nothing_is_acknowledged_that_is_not_going_to_be_read(socket_path: Path) -> None:
+    """At the end every connection is closed, and what still waits is dropped: another start reads none of it."""
+    messages = MessageSocket(socket_path)
+    samples = messages.samples()
+    first = asyncio.ensure_future(anext(samples))
+    async with asyncio.timeout(PATIENCE):
+        while not socket_path.exists():
+            await asyncio.sleep(0.001)
+
+        app = App(socket_path)
+        app.send(b"read\nwaits\n")
+        assert [await asyncio.to_thread(app.answer) for _ in range(2)] == [{"ok": True}] * 2
+        assert (await first).text == "read"
+        await samples.aclose()
+
+        def ask() -> bytes:
+            with contextlib.suppress(ConnectionError):
+                app.send(b"too late\n")
+                return app.line()
+            return b""
+
+        assert await asyncio.to_thread(ask) == b""
+        app.close()
+
+        again = asyncio.ensure_future(anext(messages.samples()))
+        while not socket_path.exists():
+            await asyncio.sleep(0.001)
+        assert await exchange(socket_path, b"new\n") == [{"ok": True}]
+        assert (await again).text == "new"
 
 
 async def test_only_the_user_can_open_the_socket(socket_path: Path) -> None:

@@ -154,6 +154,22 @@ def test_muting_for_a_moment_forgets_too() -> None:
     assert ear.hears(SILENCE, speech(1), SILENCE) == []
 
 
+@pytest.mark.parametrize("call", ["button", "phrase", "words"])
+def test_what_is_forgotten_is_not_answered_later(call: str) -> None:
+    """A press, an open gate, half an utterance: what is said afterwards is for others, until the next phrase."""
+    ear = Ear([Utterance("half a secret", 0.9), HEARD])
+    if call == "button":
+        ear.listener.push_to_talk()
+    else:
+        ear.hears(MARK, speech(1 if call == "words" else 0))
+    ear.listener.forget()
+    fed = len(ear.transcriber.fed)
+    assert ear.hears(speech(2), SILENCE) == []
+    assert len(ear.transcriber.fed) == fed
+    heard = ear.hears(MARK, speech(1), SILENCE)
+    assert len(heard) == 1
+
+
 def test_transcribe_addressed_feeds_every_byte_once() -> None:
     """A whole recording is taken as it is: nothing cut, nothing twice."""
     transcriber = FakeTranscriber([HEARD])

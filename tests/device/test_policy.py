@@ -232,6 +232,35 @@ def test_a_lower_version_is_refused_but_what_is_said_of_the_account_counts(setup
     assert setup.holder.refusal(Source.PHOTO) is Refusal.SOURCE_NOT_ALLOWED
 
 
+def test_a_lower_version_that_is_good_is_taken_once_the_held_one_has_expired(setup: Setup) -> None:
+    """A server restored from a backup signs lower versions; until then the held one stands, and after a restart too."""
+    setup.holder.take(answer(version=5))
+    restored = NOON + dt.timedelta(days=29)
+    setup.holder.take(answer(version=3, now=restored, sources=[1]))
+    assert setup.holder.refusal(Source.PHOTO) is None
+    setup.clock.advance(86_400)
+    assert setup.holder.refusal() is Refusal.POLICY_EXPIRED
+    later = answer(version=3, now=restored, sources=[1])
+    later.server_time.FromDatetime(restored + dt.timedelta(days=1))
+    setup.holder.take(later)
+    for _ in range(2):
+        assert setup.holder.refusal(Source.VOICE) is None
+        assert setup.holder.refusal(Source.PHOTO) is Refusal.SOURCE_NOT_ALLOWED
+        setup.restart()
+
+
+@pytest.mark.parametrize("said", [NOON - dt.timedelta(days=1), NOON, NOON + dt.timedelta(days=31)])
+def test_an_old_policy_cannot_be_played_back_whatever_the_time_is_said_to_be(setup: Setup, said: dt.datetime) -> None:
+    """It was signed before the held one and expires before it: there is no time at which it alone is good."""
+    old = answer(version=4, now=NOON - dt.timedelta(days=5))
+    setup.holder.take(answer(version=5, sources=[1]))
+    setup.clock.advance(31 * 86_400)
+    old.server_time.FromDatetime(said)
+    setup.holder.take(old)
+    assert setup.holder.held is not None
+    assert setup.holder.held.policy.version == 5
+
+
 def test_the_last_good_policy_survives_a_restart_in_a_file_of_its_owner(setup: Setup) -> None:
     setup.holder.take(answer(sources=[1, 2]))
     setup.restart()

@@ -26,6 +26,7 @@ from inkling_device.credentials import CredentialStore
 from inkling_device.database import ReadOnlyDatabase
 from inkling_device.ledger import Ledger, Totals
 from inkling_device.oauth import DeviceCode, OAuthClient
+from inkling_device.observation import Source
 from inkling_device.pairing import pair
 from inkling_device.transport import Transport
 from inkling_emulator.network import Network, network
@@ -45,6 +46,15 @@ FRAMES = (
 )
 
 
+SPEAK = """
+until [ -e "$1" ]; do sleep 0.1; done
+cat "$2"; head -c 64000 /dev/zero  # two seconds of silence, which end the utterance
+exec sleep 600
+"""
+"""A microphone to which nothing is said before there is a policy: what comes then is not even listened to."""
+SOURCES = {Source.VOICE, Source.TEXT, Source.PHOTO}
+
+
 def planted_words() -> list[str]:
     """A hundred words that are in no vocabulary, the same at every run."""
     chance = random.Random(7)
@@ -62,6 +72,8 @@ class Left:
     totals: Totals
     dropped: int
     taken: int
+    sources: frozenset[Source]
+    """Those of the recorded events."""
 
     def places_of(self, needle: bytes) -> list[str]:
         """Where `needle` is found, in any case."""
@@ -102,7 +114,7 @@ async def lived(directory: Path) -> Left:
             "insecure": True,
             "watched_folder": str(folder),
             "message_socket": str(socket),
-            "microphone": ["sh", "-c", f"cat {DATA / 'speech/trail_slt.wav'}; exec sleep 600"],
+            "microphone": ["sh", "-c", SPEAK, "sh", str(state / "policy.pb"), str(DATA / "speech/trail_slt.wav")],
             "gather_seconds": 0.2,
             "log_level": "DEBUG",
         }
@@ -124,8 +136,8 @@ async def lived(directory: Path) -> Left:
             for number, word in enumerate(planted_words()):
                 await post(socket, FRAMES[number % len(FRAMES)].format(word))
                 await asyncio.sleep(0.02)  # the socket refuses more than may wait
-            await until(lambda: not ledger.totals().unsent and sum(drop.count for drop in ledger.drops()) >= 50)
-            await asyncio.sleep(2)  # sound and photo
+            await until(lambda: sum(drop.count for drop in ledger.drops()) >= 50 and sources(ledger) == SOURCES)
+            await until(lambda: not ledger.totals().unsent)
         finally:
             agent.send_signal(signal.SIGABRT)
             agent.wait()
@@ -136,7 +148,12 @@ async def lived(directory: Path) -> Left:
             totals=ledger.totals(),
             dropped=sum(drop.count for drop in ledger.drops()),
             taken=len(ledger.entries()),
+            sources=sources(ledger),
         )
+
+
+def sources(ledger: Ledger) -> frozenset[Source]:
+    return frozenset(entry.event.source for entry in ledger.entries())
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -152,6 +169,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
 
 def test_the_life_was_full(left: Left) -> None:
     """Otherwise the other tests would prove nothing: things were released, dropped, logged and crashed on."""
+    assert left.sources == SOURCES
     assert left.taken >= 20
     assert left.dropped >= 50
     assert b"Fatal Python error" in left.output
@@ -181,3 +199,30 @@ def test_no_pixels_are_anywhere(left: Left) -> None:
         assert row.tobytes() not in everything
         assert row[:, ::-1].tobytes() not in everything
     assert encoded[2000:2032] not in everything
+
+
+CRASH = """
+import sys
+from inkling_device import cli
+
+def crash(**_):
+    try:
+        raise ValueError("my zanzibarquux results")
+    except ValueError as error:
+        error.add_note("zanzibarquux")
+        raise RuntimeError("zanzibarquux") from error
+
+cli.Senses.load = crash
+cli.main(["--settings", sys.argv[1], "run"])
+"""
+
+
+def test_a_crash_tells_the_kind_and_the_place_and_no_word(tmp_path: Path) -> None:
+    """An error's text, its notes and its cause may quote what the wearer said."""
+    settings = tmp_path / "device.toml"
+    settings.write_text(f'state_dir = "{tmp_path / "state"}"\n')
+    crashed = subprocess.run([sys.executable, "-c", CRASH, str(settings)], capture_output=True, text=True, check=False)
+    assert crashed.returncode == 1
+    assert "stopped by RuntimeError" in crashed.stderr
+    assert "crash" in crashed.stderr
+    assert "zanzibarquux" not in crashed.stdout + crashed.stderr

@@ -73,7 +73,7 @@ class Camera:
         return self._restarts.count
 
     def take_picture(self) -> None:
-        """Takes the next frame as a picture. From any thread."""
+        """Takes the next frame as a picture; none while there is no video. From any thread."""
         self._asked.set()
 
     async def samples(self) -> AsyncGenerator[Photo, None]:
@@ -90,6 +90,7 @@ class Camera:
         while not stopped.is_set():
             self._restarts.started()
             device = self._open_device(self._source)
+            self._asked.clear()  # whoever asked while there was no video meant what was to be seen then
             with contextlib.suppress(cv2.error):  # a device that breaks is one that ended
                 self._watch(device, buffer, stopped)
             device.release()

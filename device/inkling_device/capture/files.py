@@ -21,16 +21,21 @@ def read_media(path: Path) -> AudioChunk | Photo | Clip:
     A clip is only looked at when it is watched. Raises `UnreadableMediaError` for anything else and for what is
     damaged, `TooLargeError` for what is over a bound.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-        size = path.stat().st_size
-        if is_picture(head):
-            return read_photo(_content(path, size, LARGEST_PHOTO_BYTES))
-        if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-            return read_wav(_content(path, size, LARGEST_SOUND_BYTES))
-    except OSError as error:
-        raise UnreadableMediaError(f"the file cannot be opened ({error.strerror})") from error
+    head = _head(path)
+    return read_wav(_content(path, LARGEST_SOUND_BYTES)) if _is_sound(head) else _sight(path, head)
+
+
+def read_sight(path: Path) -> Photo | Clip:
+    """As `read_media`, for who has no use for sound: it is refused by its head, before up to a gigabyte is read."""
+    head = _head(path)
+    if _is_sound(head):
+        raise UnreadableMediaError("the file is sound, and only photos and clips are taken")
+    return _sight(path, head)
+
+
+def _sight(path: Path, head: bytes) -> Photo | Clip:
+    if is_picture(head):
+        return read_photo(_content(path, LARGEST_PHOTO_BYTES))
     if head[4:8] == b"ftyp":
         return Clip(str(path))
     raise UnreadableMediaError(
@@ -38,7 +43,26 @@ def read_media(path: Path) -> AudioChunk | Photo | Clip:
     )
 
 
-def _content(path: Path, size: int, bound: int) -> bytes:
-    if size > bound:
-        raise TooLargeError(f"the file is larger than {bound >> 20} MB; make it smaller")
-    return path.read_bytes()
+def _is_sound(head: bytes) -> bool:
+    return head[:4] == b"RIFF" and head[8:12] == b"WAVE"
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise _unopened(error) from error
+
+
+def _content(path: Path, bound: int) -> bytes:
+    try:
+        if path.stat().st_size > bound:
+            raise TooLargeError(f"the file is larger than {bound >> 20} MB; make it smaller")
+        return path.read_bytes()
+    except OSError as error:
+        raise _unopened(error) from error
+
+
+def _unopened(error: OSError) -> UnreadableMediaError:
+    return UnreadableMediaError(f"the file cannot be opened ({error.strerror})")

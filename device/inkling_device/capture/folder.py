@@ -11,21 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inkling_device.capture.errors import CaptureError, SourceError
-from inkling_device.capture.files import read_media
-from inkling_device.observation import AudioChunk, Clip, Photo
+from inkling_device.capture.files import read_sight
+from inkling_device.errors import StateError
+from inkling_device.observation import Clip, Photo
+from inkling_device.private_files import write_private
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class SetAside:
-    """A file that could not be taken. Its name is for the wearer's own eyes: it may be words."""
-
-    name: str
-    reason: str
-
-    def __repr__(self) -> str:
-        return f"SetAside({self.reason!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +38,8 @@ class WatchedFolder:
     """Yields each photo and clip once, when its file has stopped changing, in the order of their times.
 
     What was taken is remembered in `memory`, a file of marks that tell no names, and remembered before it is handed
-    over: after a crash a file may be left out, never counted twice. What cannot be read is set aside in `set_aside`
-    and tried again only if the file changes.
+    over: after a crash a file may be left out, never counted twice. What cannot be read is set aside with a warning,
+    which does not tell its name, and tried again only if the file changes.
     """
 
     def __init__(
@@ -64,7 +55,6 @@ class WatchedFolder:
         self._memory = memory
         self._every = every
         self._sleep = sleep
-        self.set_aside: list[SetAside] = []
 
     async def samples(self) -> AsyncGenerator[Photo | Clip, None]:
         """Raises `SourceError` if the folder is not there or the memory cannot be kept."""
@@ -85,36 +75,24 @@ class WatchedFolder:
     def _look(self) -> Iterable[_Version]:
         try:
             with os.scandir(self._folder) as entries:
-                return [
-                    _Version(entry.name, status.st_size, status.st_mtime_ns)
-                    for entry in entries
-                    if not entry.name.startswith(".") and entry.is_file() and (status := entry.stat())
-                ]
+                return [version for entry in entries if (version := _version(entry)) is not None]
         except OSError as error:
             raise SourceError(f"the watched folder cannot be read ({error.strerror}); check the setting") from error
 
     def _take(self, version: _Version) -> Photo | Clip | None:
         try:
-            sample = read_media(self._folder / version.name)
+            return read_sight(self._folder / version.name)
         except CaptureError as error:
-            reason = str(error)
-        else:
-            if not isinstance(sample, AudioChunk):
-                return sample
-            reason = "sound files are not taken from the folder"
-        self.set_aside.append(SetAside(version.name, reason))
-        _log.warning("a file in the watched folder was set aside: %s", reason)
-        return None
+            _log.warning("a file in the watched folder was set aside: %s", error)
+            return None
 
     def _recall(self) -> set[str]:
         """The marks of what was taken and is still there; the rest is forgotten."""
         try:
             known = set(self._memory.read_text(encoding="ascii").split()) if self._memory.exists() else set()
             known &= {version.mark for version in self._look()}
-            partial = self._memory.with_suffix(".new")
-            partial.write_text("".join(f"{mark}\n" for mark in sorted(known)), encoding="ascii")
-            partial.replace(self._memory)
-        except (OSError, UnicodeDecodeError) as error:
+            write_private(self._memory, "".join(f"{mark}\n" for mark in sorted(known)).encode("ascii"))
+        except (OSError, StateError, UnicodeDecodeError) as error:
             raise self._memory_error(error) from error
         return known
 
@@ -132,3 +110,14 @@ class WatchedFolder:
             f"the watched folder's memory {self._memory} cannot be kept ({type(error).__name__});"
             " free some space, or delete it if it is damaged: what is in the folder is then taken once more"
         )
+
+
+def _version(entry: os.DirEntry[str]) -> _Version | None:
+    """The state of a file; None for what is none, is hidden, or has gone since the folder was listed."""
+    try:
+        if entry.name.startswith(".") or not entry.is_file():
+            return None
+        status = entry.stat()
+    except FileNotFoundError:
+        return None
+    return _Version(entry.name, status.st_size, status.st_mtime_ns)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import subprocess
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -112,8 +111,9 @@ class FakeLight:
 class LitSource:
     """A source that captures only while the light is certainly on.
 
-    The source behind it is not even opened before. The light is made sure of again every `check_every` seconds; when it
-    fails, the source is closed, what it still held is thrown away, and both are tried again after a pause.
+    The source behind it is not even opened before. The light is made sure of again every `check_every` seconds, whether
+    or not samples come and are taken; when it fails, the source is closed at once, what it still held is thrown away,
+    and both are tried again after a pause.
     """
 
     def __init__(
@@ -123,14 +123,12 @@ class LitSource:
         *,
         check_every: float = 10.0,
         backoff: Backoff | None = None,
-        monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._source = source
         self._light = light
         self._check_every = check_every
         self._backoff = backoff or Backoff()
-        self._monotonic = monotonic
         self._sleep = sleep
 
     async def samples(self) -> AsyncGenerator[Sample, None]:
@@ -153,12 +151,37 @@ class LitSource:
                 await asyncio.to_thread(self._light.off)
 
     async def _while_lit(self) -> AsyncGenerator[Sample, None]:
-        """The samples of the source behind; raises `LightError` as soon as the light fails, before the next sample."""
+        """The samples of the source behind; raises `LightError` after the light has failed, with the source closed."""
         await asyncio.to_thread(self._light.on)
-        checked = self._monotonic()
-        async with contextlib.aclosing(self._source.samples()) as samples:
-            async for sample in samples:
-                if self._monotonic() - checked >= self._check_every:
-                    await asyncio.to_thread(self._light.on)
-                    checked = self._monotonic()
-                yield sample
+        samples = self._source.samples()
+        coming: asyncio.Future[Sample | None] | None = None
+        watching = asyncio.create_task(self._watch())
+
+        async def close() -> None:
+            """Not left to whoever takes the samples: that one may be busy with the last one for hours."""
+            await asyncio.gather(watching, return_exceptions=True)
+            if coming is not None:
+                coming.cancel()
+                await asyncio.gather(coming, return_exceptions=True)
+            await samples.aclose()
+
+        closing = asyncio.create_task(close())
+        try:
+            while not watching.done():
+                coming = asyncio.ensure_future(anext(samples, None))
+                await asyncio.wait({coming, watching}, return_when=asyncio.FIRST_COMPLETED)
+                if not watching.done():
+                    sample = coming.result()
+                    if sample is None:
+                        return
+                    yield sample
+            watching.result()
+        finally:
+            watching.cancel()
+            await closing
+
+    async def _watch(self) -> None:
+        """Ends when the light fails, by raising its `LightError`."""
+        while True:
+            await self._sleep(self._check_every)
+            await asyncio.to_thread(self._light.on)

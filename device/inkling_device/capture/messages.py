@@ -2,7 +2,8 @@
 
 One message a line, at most 64 KiB: plain text, or JSON, `{"text": "..."}` for a message and
 `{"command": "push-to-talk" | "mute" | "unmute" | "take-picture"}` for a button. Each line is answered with one:
-`{"ok": true}`, or `{"ok": false, "error": "..."}`, which never repeats what was sent.
+`{"ok": true}`, or `{"ok": false, "error": "..."}`, which never repeats what was sent. `ok` says that a message waits to
+be understood; what still waits when the agent stops is dropped.
 """
 
 from __future__ import annotations
@@ -35,19 +36,28 @@ class MessageSocket:
         self._buttons = buttons or {}
         self._waiting: asyncio.Queue[Message] = asyncio.Queue(_WAITING)
         self._named = False
+        self._reading = False
         self._connected: set[asyncio.StreamWriter] = set()
 
     async def samples(self) -> AsyncGenerator[Message, None]:
-        """Raises `SourceError` if the socket cannot be made, or another agent has it."""
+        """Raises `SourceError` if the socket cannot be made, or another agent has it.
+
+        At the end every connection is closed: nobody would read what it still sends.
+        """
         server: asyncio.Server | None = None
+        self._waiting = asyncio.Queue(_WAITING)
         try:
             listening = await asyncio.to_thread(self._listen)
+            self._reading = True
             server = await asyncio.start_unix_server(self._serve, sock=listening, limit=LONGEST_MESSAGE + 2)
             while True:
                 yield await self._waiting.get()
         finally:
+            self._reading = False
             if server is not None:
                 server.close()
+            for writer in self._connected:
+                writer.close()
             if self._named:
                 self._named = False
                 self._path.unlink(missing_ok=True)
@@ -90,7 +100,7 @@ class MessageSocket:
         self._connected.add(writer)
         with contextlib.suppress(ConnectionError):
             try:
-                while (line := await _line(reader)) is not None:
+                while (line := await _line(reader)) is not None and self._reading:
                     await _answer(writer, self._take(line))
             except TooLargeError as error:
                 await _answer(writer, str(error))

@@ -93,6 +93,16 @@ class Listener:
         self._muted = muted
         self._stale = self._stale or muted
 
+    def forget(self) -> None:
+        """Forgets what was half heard and a press of the button, as when there is sound that may not be heard."""
+        self._rest = b""
+        self._pressed = False
+        self._forget_speech()
+        if self._addressed is not None:
+            self._transcriber.finish()
+            self._addressed = None
+        self._gate.reset()
+
     def hear(self, chunk: AudioChunk) -> list[Utterance]:
         """Takes the next sound; the utterances to the assistant that ended in it, mostly none.
 
@@ -100,7 +110,7 @@ class Listener:
         """
         if self._stale:
             self._stale = False
-            self._forget()
+            self.forget()
         if self._muted:
             return []
         sound = self._rest + chunk.pcm
@@ -173,15 +183,6 @@ class Listener:
             self._wake.end()
         self._speech = None
         self._pre_roll.clear()
-
-    def _forget(self) -> None:
-        self._rest = b""
-        self._pressed = False
-        self._forget_speech()
-        if self._addressed is not None:
-            self._transcriber.finish()
-            self._addressed = None
-        self._gate.reset()
 
 
 class _Speech:
