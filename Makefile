@@ -71,7 +71,7 @@ bench: setup  ## every benchmark, each against a floor measured in the same run
 evaluate: setup  ## how good the text model, the guard and the tagger are, on the stored sets
 	@$(BIN)/python tools/models/evaluate.py
 
-train: .venv-train/.installed .venv/.installed  ## train and export the text model (an hour or two on 2 cores)
+train: .venv-train/.installed .venv/.installed  ## train and export the text model (two hours and a quarter on 2 cores)
 	@$(TRAIN) tools/models/train.py build/text_model
 	@$(TRAIN) tools/models/export.py build/text_model
 	@$(BIN)/inkling-device models record text
