@@ -441,9 +441,9 @@ def main() -> None:
     model = Model(encoder, sizes)
     batches = Batches(WordPiece.load(source / "vocab.txt"))
     args.out.mkdir(parents=True, exist_ok=True)
-    of_stages = [args.out / f"stage_{number}.pt" for number in range(1, len(STAGES) + 1)]
+    stage_weights = [args.out / f"stage_{number}.pt" for number in range(1, len(STAGES) + 1)]
     if args.done:
-        model.load_state_dict(torch.load(of_stages[args.done - 1]))
+        model.load_state_dict(torch.load(stage_weights[args.done - 1]))
     spoken = [line for of_stage in lines for line in of_stage if "speech" in line.path.name]
     held, shown = examples(written.read_folder(written.DATA / "validate"), classes), []
     for number, (stage, of_stage) in enumerate(zip(STAGES, lines, strict=True), 1):
@@ -452,8 +452,8 @@ def main() -> None:
         if number > args.done:
             print(f"{stage.folder}: {len(shown)} lines to train on, {len(held)} held out, classes {sizes}", flush=True)
             model = train(model, batches, shown, Loss(classes), stage)
-            torch.save(model.state_dict(), of_stages[number - 1])
-    model.load_state_dict(mean_weights(of_stages[-AVERAGED_STAGES:]))
+            torch.save(model.state_dict(), stage_weights[number - 1])
+    model.load_state_dict(mean_weights(stage_weights[-AVERAGED_STAGES:]))
     torch.save(model.state_dict(), args.out / "text_model.pt")
     calibration = calibrate(logits_of(model, batches, held, sum(sizes)), held, classes)
     (args.out / "text_model.json").write_text(json.dumps(calibration) + "\n", encoding="utf-8")
