@@ -104,6 +104,14 @@ class TestLexicon:
         ):
             assert rule.objects_to(said(words)) == Objection("lexicon", category)
 
+    def test_a_shot_is_a_vaccine_only_where_the_words_around_it_say_so(self) -> None:
+        """One can also take, get and get rid of other shots."""
+        rule = LexiconRule.load()
+        for words in ("can I go to Kenya without getting a shot", "what shots do I need before I go to Peru"):
+            assert rule.objects_to(said(words)) == Objection("lexicon", "health")
+        for words in ("getting a shot of the sunset", "a double shot of espresso", "how do I get shot of a channel"):
+            assert rule.objects_to(said(words)) is None
+
 
 @pytest.mark.parametrize(
     ("sensitive", "category"),
