@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 from collections.abc import Iterable
 
+from inkling_server.editing import edit
 from inkling_server.errors import AccountErased, ProfileUnreadable
 from inkling_server.profile import compact
 from inkling_server.stores import ProfileStore
-from inkling_server.web.editing import edit
 
 _REST_SECONDS = 0.01
 """Between two profiles: glasses that push meanwhile do not notice."""

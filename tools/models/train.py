@@ -7,9 +7,8 @@ its lines and all before, so that more lines need a quarter of the time that all
 The MiniLM encoder (all-MiniLM-L6-v2, Apache-2.0) is fine-tuned with three heads on its mean-pooled vector: one softmax
 for each branch of the taxonomy and one for the sensitive categories. A topic counts for its field (the second tier),
 which is a target of its own. The weights that ship are the mean of those after the last stages, each of them the mean
-over its last passes. A tenth of the written lines is held
-out, and with it all of `data/validate`, lines that exist only as they were heard; temperatures and thresholds are
-chosen on these, never on the sets that measure.
+over its last passes. A tenth of the written lines is held out, and with it all of `data/validate`, lines that exist
+only as they were heard; temperatures and thresholds are chosen on these, never on the sets that measure.
 
 Arithmetic is bfloat16 where the processor has it (three fifths of the time, with AMX a third), so two machines may
 differ in the third digit of a figure.

@@ -104,22 +104,20 @@ class EncoderClassifier:
             _Branch(classes, temperature)
             for classes, temperature in zip(calibration.branches, calibration.branch_temperatures, strict=True)
         ]
+        self._ends = np.cumsum([branch.size for branch in self._branches])
 
     def read(self, text: str) -> Reading:
         pieces = self._pieces(normalize(text))
         if not pieces:
             return Reading((), {})
         rows = [self._model.run(*self._inputs(piece))[0][0] for piece in pieces]
-        starts = np.cumsum([0, *(branch.size for branch in self._branches)])
-        readings = [
-            branch.read([row[start : start + branch.size] for row in rows])
-            for branch, start in zip(self._branches, starts[:-1], strict=True)
-        ]
+        *of_branches, of_categories = zip(*(np.split(row, self._ends) for row in rows), strict=True)
+        readings = [branch.read(parts) for branch, parts in zip(self._branches, of_branches, strict=True)]
         named = [score for likely, _ in readings for score in likely]
         if not named:
             named = sorted((field for _, field in readings if field), key=lambda score: -score.certainty)[:1]
         temperature = self._calibration.category_temperature
-        worst = min((_softmax(row[starts[-1] :], temperature) for row in rows), key=self._harmless)
+        worst = min((_softmax(part, temperature) for part in of_categories), key=self._harmless)
         return Reading(
             sorted(named, key=lambda score: -score.probability),
             {
@@ -165,10 +163,8 @@ class _Branch:
         pairs = [(position[node], index) for index, topic in enumerate(classes) for node in chains.get(topic, ())]
         self._node_of_pair, self._class_of_pair = np.array(pairs, np.int32).reshape(-1, 2).T
         self._above = [frozenset(vocabulary.ancestors(node)) for node in self._nodes]
-        self._field_of = [
-            next(position[top] for top in reversed((node, *vocabulary.ancestors(node))) if top in position)
-            for node in self._nodes
-        ]
+        fields = {node: chain[-1] for chain in chains.values() for node in chain}
+        self._field_of = [position[fields[node]] for node in self._nodes]
         self._fields = sorted(set(self._field_of))
         self._none = list(classes).index(NO_TOPIC)
 

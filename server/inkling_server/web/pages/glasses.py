@@ -5,9 +5,9 @@ from __future__ import annotations
 from aiohttp import web
 
 from inkling_server import profile as profiles
+from inkling_server.editing import edit
 from inkling_server.pairings import MAXIMUM_NAME_LENGTH, Pairing
 from inkling_server.tokens import shown_user_code, user_code_from
-from inkling_server.web.editing import edit
 from inkling_server.web.views import brought, standing_name
 from inkling_server.web.visit import WearerVisit, wearers_page
 

@@ -8,9 +8,9 @@ from aiohttp import web
 
 from inkling.topics import taxonomy
 from inkling_server import profile as profiles
+from inkling_server.editing import edit
 from inkling_server.profile import Profile
 from inkling_server.regions import regions
-from inkling_server.web.editing import edit
 from inkling_server.web.views import profile_view, topic_words
 from inkling_server.web.visit import WearerVisit, wearers_page
 from inkling_server.web.words import SOURCE_SENTENCES

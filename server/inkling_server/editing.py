@@ -1,4 +1,4 @@
-"""Changing a stored profile for its wearer."""
+"""Changing a stored profile otherwise than by a batch: for its wearer, and when weeks pass their age."""
 
 from __future__ import annotations
 
